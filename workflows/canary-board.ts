@@ -1,0 +1,138 @@
+import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
+import {
+  governorId,
+  type ApprovalDigests,
+  type ApprovalPolicy,
+  type CanaryInput,
+  type CanaryState,
+  type Observation,
+  type Phase,
+  type WaitingFor,
+} from './contracts/index.js';
+import { currentWeight } from './domain/index.js';
+import { releaseReported, type RunStatus } from './messages.js';
+import { phaseReporter, showDetails } from './visibility.js';
+
+const phases: { readonly [phase in CanaryState['phase']]: Phase } = {
+  deploying: 'deploying',
+  step: 'canary',
+  awaitingApproval: 'awaitingApproval',
+  held: 'canary',
+  promoting: 'canary',
+  baking: 'baking',
+  rollingBack: 'rollingBack',
+  rollbackBlocked: 'rollbackBlocked',
+  ended: 'done',
+};
+
+/** What people see of a canary: details, search attributes, one sentence. Decides nothing. */
+export class CanaryBoard {
+  private readonly input: CanaryInput;
+  private readonly report = phaseReporter('deploying');
+  private last: Observation | null = null;
+  private trouble: string | null = null;
+  private waitingFor: WaitingFor | null = null;
+  private title = '';
+  /** Weight of the candidate that was last set; -1 before the first. */
+  weight = -1;
+
+  constructor(input: CanaryInput) {
+    this.input = input;
+    if (input.resume !== undefined) this.weight = currentWeight(input.resume.state, input.release);
+  }
+
+  saw(look: Observation): void {
+    this.last = look;
+    this.trouble = null;
+  }
+
+  problem(message: string): void {
+    this.trouble = message;
+  }
+
+  /** Stands for a look that could not be taken: no data, so it can only hold. */
+  blindLook(message: string): Observation {
+    return {
+      action: 'hold',
+      weightsAsIntended: true,
+      endpoint: this.last?.endpoint ?? { revision: '', epoch: 0, busy: false, versions: {} },
+      checks: [],
+      reasons: [`no look was possible: ${message}`],
+      requests: 0,
+      judged: this.last?.judged ?? {},
+    };
+  }
+
+  lastReason(): string {
+    return this.last?.reasons.join('; ') ?? 'every step passed';
+  }
+
+  asks(digests: ApprovalDigests, policy: ApprovalPolicy, until: number): void {
+    this.waitingFor = {
+      workflowId: workflowInfo().workflowId,
+      what: `${policy.quorum} approval${policy.quorum === 1 ? '' : 's'} to go beyond ${this.weight} %`,
+      until: new Date(until).toISOString(),
+      digests,
+    };
+    this.tellGovernor();
+  }
+
+  answered(): void {
+    this.waitingFor = null;
+    this.tellGovernor();
+  }
+
+  blocked(state: CanaryState, reason: string): void {
+    this.report('rollbackBlocked', { verdict: 'error' });
+    this.show({ ...state, phase: 'rollbackBlocked' }, `rollback blocked: ${reason}`);
+  }
+
+  status(state: CanaryState): RunStatus {
+    return { v: 1, phase: state.phase, sentence: this.sentence(state), waitingFor: this.waitingFor };
+  }
+
+  show(state: CanaryState, title?: string, weight?: number): void {
+    if (weight !== undefined) this.weight = weight;
+    this.title = title ?? '';
+    const { candidate, champion, release } = this.input;
+    this.report(phases[state.phase]);
+    showDetails({
+      title: this.sentence(state),
+      facts: [
+        ['candidate', `${candidate.version}, ${currentWeight(state, release)} % of ${release.endpoint}`],
+        ['champion', champion?.version ?? 'none'],
+        ['step', `${state.step + 1} of ${release.steps.length + 1}; steps ${release.steps.join(', ')} %`],
+        ['looks', String(state.looks)],
+        ...(this.last?.checks ?? []).map((check): [string, string] => [
+          check.name,
+          `${check.verdict}: ${check.reason}`,
+        ]),
+      ],
+      reasons: this.last?.reasons ?? [],
+      can:
+        this.waitingFor === null
+          ? 'Updates: `pause`, `resume`, `promote`, `rollback`, `abort` with `{"actor": "...", "reason": "..."}`. Cancel rolls back.'
+          : `Send the update \`approve\` or \`reject\` with \`${JSON.stringify({ digests: this.waitingFor.digests, actor: 'your name', reason: 'why' })}\`.`,
+    });
+  }
+
+  private sentence(state: CanaryState): string {
+    if (this.title !== '') return this.title;
+    const head = `canary ${Math.max(0, this.weight)} %`;
+    if (state.paused !== null)
+      return `${head}, paused by ${state.paused.by}: ${state.paused.reason}; guardrails stay on`;
+    if (this.waitingFor !== null) return `${head}, waits for ${this.waitingFor.what}`;
+    if (this.trouble !== null) return `${head}, no look was possible: ${this.trouble}`;
+    if (state.heldBecause !== null) return `${head}, held: ${state.heldBecause}`;
+    return `${head}  ${this.last?.reasons[0] ?? 'before its first look'}`;
+  }
+
+  private tellGovernor(): void {
+    const { model, releaseId } = this.input;
+    const phase = this.waitingFor === null ? 'canary' : 'awaitingApproval';
+    // A governor that is away asks for the state of its run later: a lost courtesy is no failure.
+    getExternalWorkflowHandle(governorId(model))
+      .signal(releaseReported, { runId: releaseId, phase, waitingFor: this.waitingFor })
+      .catch(() => undefined);
+  }
+}

@@ -1,0 +1,385 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { failureTypeOf, rootMessage } from './activity-failures.js';
+import { ApprovalDesk } from './approval.js';
+import { CanaryBoard } from './canary-board.js';
+import {
+  failureType,
+  governorId,
+  type ApprovalDigests,
+  type CanaryInput,
+  type CanaryResult,
+  type CanaryState,
+  type EndpointState,
+  type Limits,
+} from './contracts/index.js';
+import {
+  afterLook,
+  approveStep,
+  begin,
+  currentWeight,
+  giveUp,
+  initialCanary,
+  pauseCanary,
+  resumeCanary,
+  type CanaryMove,
+} from './domain/index.js';
+import {
+  assertServes,
+  deployReady,
+  restoreTraffic,
+  retireVersions,
+  setWeights,
+  weighted,
+  type EndpointWriter,
+  type Lease,
+} from './endpoint-writer.js';
+import { checkButton } from './message-checks.js';
+import {
+  abort,
+  championRestored,
+  getRunStatus,
+  pause,
+  promote,
+  resume,
+  rollback,
+  type Button,
+  type ButtonAnswer,
+} from './messages.js';
+import { controlWrites, servingReads } from './proxies.js';
+
+/** Well inside the server's suggestion; a look costs 11 events. */
+const eventsBeforeContinue = 2_000;
+
+/**
+ * Releases one candidate on one endpoint, step by step, and gives the traffic back to the champion whenever a guardrail
+ * fails, a deadline passes, a person says so, or it is cancelled. It is the only writer of its endpoint: its workflow id is
+ * the endpoint's. With mode `restore` it only gives the champion everything back.
+ *
+ * @throws ApplicationFailure `Retempo.ChampionMismatch` when the endpoint does not serve the registered champion.
+ */
+export async function canaryDeployment(input: CanaryInput): Promise<CanaryResult> {
+  return new Canary(input).run();
+}
+
+class Canary {
+  private state: CanaryState;
+  private epoch: number;
+  private revisions: readonly string[];
+  private judged: NonNullable<CanaryInput['resume']>['judged'];
+  private awake = false;
+  /** The candidate has 100 % by read-back: no way back inside this canary. */
+  private promoted = false;
+  private readonly desk: ApprovalDesk;
+  private readonly board: CanaryBoard;
+  private readonly input: CanaryInput;
+
+  constructor(input: CanaryInput) {
+    this.input = input;
+    this.state = input.resume?.state ?? initialCanary(Date.now());
+    this.epoch = input.resume?.epoch ?? 0;
+    this.revisions = input.resume?.revisions ?? [];
+    this.judged = input.resume?.judged ?? null;
+    this.board = new CanaryBoard(input);
+    this.desk = new ApprovalDesk(() => this.takeVotes());
+    this.button(pause, 'Freeze the weight and the step time; guardrails stay on: { actor, reason }.', (b) => {
+      this.state = pauseCanary(this.state, b.actor, b.reason, Date.now());
+    });
+    this.button(resume, 'Go on after a pause or a hold: { actor, reason }.', () => {
+      this.state = resumeCanary(this.state, Date.now());
+    });
+    this.button(promote, 'Skip the remaining proof; a failing guardrail still rolls back: { actor, reason }.', (b) => {
+      this.state = { ...resumeCanary(this.state, Date.now()), promotedBy: b.actor };
+    });
+    this.button(rollback, 'Give 100 % back to the champion: { actor, reason }.', (b) => {
+      this.state = giveUp(this.state, b.reason, b.actor, 'rolledBack').state;
+    });
+    this.button(abort, 'Give 100 % back to the champion; not counted as a failed retrain: { actor, reason }.', (b) => {
+      this.state = giveUp(this.state, b.reason, b.actor, 'aborted').state;
+    });
+    setHandler(getRunStatus, () => this.board.status(this.state), {
+      description: 'Phase, one sentence with the numbers of the last look, and what is waited for.',
+    });
+  }
+
+  async run(): Promise<CanaryResult> {
+    try {
+      const { mode, restoreFor } = this.input;
+      if (mode === 'restore') {
+        return await this.restore(restoreFor?.reason ?? 'its canary ended without a verdict', 'restored');
+      }
+      if (this.input.resume === undefined) {
+        const done = await this.open();
+        if (done !== null) return done;
+      }
+      return await this.watch();
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+      this.state = giveUp(this.state, 'cancelled', 'operator', 'aborted').state;
+      return this.end();
+    }
+  }
+
+  private get limits(): Limits {
+    return this.input.installation.limits;
+  }
+
+  private get writer(): EndpointWriter {
+    const { site, endpoint } = this.input.release;
+    return { site, endpoint, epoch: this.epoch, limits: this.limits };
+  }
+
+  /** Deploys the candidate at weight 0 and begins the first step; a first version gets everything at once. */
+  private async open(): Promise<CanaryResult | null> {
+    const { release, releaseId, candidate, champion, model } = this.input;
+    this.board.show(this.state, 'deploying');
+    const before = await this.describe();
+    if (before !== null) assertServes(before, champion?.version ?? null, model, release.endpoint);
+    this.epoch = (before?.epoch ?? 0) + 1;
+    const problem = await deployReady(this.writer, candidate, releaseId, release.deployDeadlineMs);
+    if (problem !== null) {
+      this.state = giveUp(this.state, problem, 'deadline', 'rolledBack').state;
+      return this.end();
+    }
+    if (champion === null) {
+      this.state = { ...this.state, phase: 'promoting' };
+      return this.promote('first version: there is no champion to compare with');
+    }
+    const turn = begin(this.state, release, Date.now());
+    this.state = turn.state;
+    return this.obey(turn.move);
+  }
+
+  private async watch(): Promise<CanaryResult> {
+    const { release } = this.input;
+    for (;;) {
+      const weight = currentWeight(this.state, release);
+      await condition(() => this.awake, release.lookEveryMs, { summary: `next look at ${weight} %` });
+      this.awake = false;
+      const done = this.state.rollback === null ? await this.look() : await this.end();
+      if (done !== null) return done;
+      const info = workflowInfo();
+      if (info.continueAsNewSuggested || info.historyLength > eventsBeforeContinue) {
+        await continueAsNew<typeof canaryDeployment>({
+          ...this.input,
+          resume: { state: this.state, epoch: this.epoch, revisions: this.revisions, judged: this.judged },
+        });
+      }
+    }
+  }
+
+  /** One look. When the metrics cannot be read at all it is a look without data: it holds, it never advances. */
+  private async look(): Promise<CanaryResult | null> {
+    const { release, candidate, champion, model, releaseId } = this.input;
+    const weight = currentWeight(this.state, release);
+    try {
+      const look = await servingReads(release.site, this.limits).observe.executeWithOptions(
+        { summary: `look ${this.state.looks + 1} at ${weight} %` },
+        [
+          {
+            endpoint: release.endpoint,
+            model,
+            releaseId,
+            release,
+            candidate: candidate.version,
+            champion: champion?.version ?? null,
+            step: this.state.step,
+            stepElapsedMs: Math.max(0, Date.now() - this.state.stepStartedAt),
+            weight,
+            revisions: this.revisions,
+            epoch: this.epoch,
+            look: this.state.looks + 1,
+            judged: this.judged,
+          },
+        ]
+      );
+      this.judged = look.judged;
+      this.board.saw(look);
+      const turn = afterLook(this.state, look, release, Date.now());
+      this.state = turn.state;
+      this.askForApproval();
+      return await this.obey(turn.move);
+    } catch (error) {
+      if (isCancellation(error) || failureTypeOf(error) === undefined) throw error;
+      this.board.problem(rootMessage(error));
+      const blind = afterLook(this.state, this.board.blindLook(rootMessage(error)), release, Date.now());
+      this.state = blind.state;
+      return this.obey(blind.move);
+    }
+  }
+
+  private async obey(move: CanaryMove): Promise<CanaryResult | null> {
+    const { champion, candidate } = this.input;
+    switch (move.kind) {
+      case 'stay':
+        this.board.show(this.state);
+        return null;
+      case 'setWeight': {
+        const weights = { [candidate.version]: move.weight, [champion!.version]: 100 - move.weight };
+        const sameStep = this.revisions.length > 0 && this.board.weight === move.weight;
+        const state = await setWeights(this.writer, weights, this.lease(), `${move.weight} % to ${candidate.version}`);
+        this.revisions = sameStep ? [...this.revisions, state.revision].slice(-50) : [state.revision];
+        this.board.show(this.state, undefined, move.weight);
+        return null;
+      }
+      case 'finish':
+        return this.promote(this.board.lastReason());
+      case 'rollback':
+        return this.end();
+    }
+  }
+
+  private async promote(reason: string): Promise<CanaryResult> {
+    const { release, candidate, champion, model, releaseId } = this.input;
+    this.board.show(this.state, 'promoting');
+    const state = await setWeights(this.writer, { [candidate.version]: 100 }, null, `100 % to ${candidate.version}`);
+    if (state.versions[candidate.version]?.weight !== 100) {
+      throw ApplicationFailure.create({
+        type: failureType.port('UnknownOutcome'),
+        message: `${release.endpoint} was set to 100 % ${candidate.version} but reads back ${JSON.stringify(weighted(state))}`,
+      });
+    }
+    // A way back that was asked for while the last write was on its way still comes first.
+    if (this.state.rollback !== null) return this.end();
+    this.promoted = true;
+    // The candidate has all traffic by read-back: whoever cancels from here on, the alias must follow the traffic.
+    return CancellationScope.nonCancellable(async () => {
+      await controlWrites(this.limits).setChampion({
+        model,
+        version: candidate.version,
+        expected: champion?.version ?? null,
+        releaseId,
+        reason,
+      });
+      // The previous champion stays warm at weight 0 for a quick way back; older versions go.
+      const keep = [candidate.version, champion?.version];
+      const others = Object.keys(state.versions).filter((version) => !keep.includes(version));
+      await retireVersions(this.writer, others, releaseId);
+      return this.close('promoted', reason, state);
+    });
+  }
+
+  /** The way back. Absorbing, not cancellable, and only over when the champion's 100 % was read back. */
+  private async end(): Promise<CanaryResult> {
+    const { reason, result } = this.state.rollback!;
+    return this.restore(reason, result);
+  }
+
+  private async restore(reason: string, result: CanaryResult['result']): Promise<CanaryResult> {
+    return CancellationScope.nonCancellable(async () => {
+      const { champion, candidate, model, releaseId, release } = this.input;
+      this.board.show(this.state, 'rollingBack');
+      const before = await this.describe();
+      if (before === null) return this.close(result, reason, null);
+      // A higher epoch than any write of this canary: what is still on its way arrives too late.
+      this.epoch = Math.max(this.epoch, before.epoch) + 1;
+      if (champion === null) {
+        return this.close(result, `${reason}; there is no champion to give the traffic to`, before);
+      }
+      if (before.versions[champion.version] === undefined)
+        await deployReady(this.writer, champion, releaseId, release.deployDeadlineMs);
+      const state = await restoreTraffic(this.writer, champion.version, model, releaseId, (why) =>
+        this.board.blocked(this.state, why)
+      );
+      if (this.input.restoreFor !== undefined) await this.makeChampion(this.input.restoreFor);
+      else if (candidate.version !== champion.version)
+        await retireVersions(this.writer, [candidate.version], releaseId);
+      return this.close(result, reason, state);
+    });
+  }
+
+  /** A person wanted this version back: once its 100 % was read back, the registry and the governor follow. */
+  private async makeChampion({ actor, reason }: { readonly actor: string; readonly reason: string }): Promise<void> {
+    const { champion, candidate, model, releaseId } = this.input;
+    const { version } = champion!;
+    if (version !== candidate.version) {
+      const why = `rollback by ${actor}: ${reason}`;
+      await controlWrites(this.input.installation.limits).setChampion({
+        model,
+        version,
+        expected: candidate.version,
+        releaseId,
+        reason: why,
+      });
+    }
+    await getExternalWorkflowHandle(governorId(model)).signal(championRestored, { version, actor, reason });
+  }
+
+  private describe(): Promise<EndpointState | null> {
+    const { site, endpoint } = this.input.release;
+    return servingReads(site, this.limits).describeEndpoint({ endpoint });
+  }
+
+  private close(result: CanaryResult['result'], reason: string, state: EndpointState | null): CanaryResult {
+    this.state = { ...this.state, phase: 'ended' };
+    this.board.show(this.state, `${result}: ${reason}`);
+    return { result, reason, looks: this.state.looks, weights: state === null ? {} : weighted(state) };
+  }
+
+  private lease(): Lease | null {
+    const { release, champion } = this.input;
+    if (release.leaseMs === null || champion === null) return null;
+    return { seconds: Math.ceil(release.leaseMs / 1000), fallback: champion.version };
+  }
+
+  // ---- people -------------------------------------------------------------------------------------------------------
+
+  private get digests(): ApprovalDigests {
+    const { candidate, evidenceDigest, policyDigest } = this.input;
+    return { model: candidate.artifact.digest, evidence: evidenceDigest, policy: policyDigest };
+  }
+
+  private asked = false;
+
+  private askForApproval(): void {
+    const policy = this.input.release.approval;
+    if (this.state.phase !== 'awaitingApproval' || policy === null || this.asked) return;
+    this.asked = true;
+    this.desk.begin(this.digests, policy, this.input.requestedBy);
+    this.board.asks(this.digests, policy, this.state.approvalUntil ?? 0);
+  }
+
+  private takeVotes(): void {
+    const { decision } = this.desk;
+    if (decision === null) return;
+    if (decision === 'approved') this.state = approveStep(this.state);
+    else {
+      const by = this.desk.record('rejected', this.digests).by[0];
+      this.state = giveUp(this.state, by?.reason ?? 'rejected', by?.actor ?? 'somebody', 'rejected').state;
+    }
+    this.asked = false;
+    this.desk.end();
+    this.board.answered();
+    this.awake = true;
+  }
+
+  private button(message: typeof pause, description: string, press: (button: Button) => void): void {
+    setHandler(
+      message,
+      (button): ButtonAnswer => {
+        if (this.state.phase === 'ended') return { done: false, reason: 'this canary has ended' };
+        if (this.promoted) {
+          const { version } = this.input.candidate;
+          return {
+            done: false,
+            reason: `${version} has all traffic and becomes the champion; this canary cannot undo it`,
+          };
+        }
+        if (this.state.rollback !== null)
+          return { done: false, reason: 'a rollback is under way and cannot be undone' };
+        press(button);
+        this.awake = true;
+        return { done: true, reason: this.board.status(this.state).sentence };
+      },
+      { description, validator: checkButton }
+    );
+  }
+}

@@ -1,0 +1,12 @@
+export type * from './activities.js';
+export type * from './artifacts.js';
+export type * from './jobs.js';
+export type * from './json.js';
+export type * from './runs.js';
+export type * from './serving.js';
+export type * from './spec.js';
+export * from './failures.js';
+export * from './governor.js';
+export * from './ids.js';
+export * from './search-attributes.js';
+export * from './task-queues.js';

@@ -1,0 +1,17 @@
+export { answerTable, budgetFreeAt, standingOf, standings, treatmentOf } from './answers.js';
+export type { Standing, Treatment } from './answers.js';
+export { initialGovernor } from './state.js';
+export type { GovernorState, NextRun, RunningRelease } from './state.js';
+export { phaseOf, sentenceOf, statusOf } from './status.js';
+export {
+  answerTrigger,
+  loseRun,
+  nextWake,
+  noteRollback,
+  pauseModel,
+  resumeModel,
+  takeReport,
+  takeRestored,
+  takeWindow,
+  tick,
+} from './transitions.js';

@@ -1,0 +1,74 @@
+import type { GovernorPhase, GovernorStatus, RetrainSpec } from '../../contracts/index.js';
+import { budgetFreeAt, holds, startsInPeriod } from './answers.js';
+import type { GovernorState } from './state.js';
+
+const iso = (at: number) => new Date(at).toISOString();
+
+export function phaseOf(state: GovernorState, policy: RetrainSpec, now: number): GovernorPhase {
+  if (state.running !== null) return 'running';
+  if (state.paused !== null) return 'paused';
+  if (holds(state, now)) return 'hold';
+  if (state.next !== null) return 'waiting';
+  if (state.drift !== null) {
+    return state.cooldownUntil > now || budgetFreeAt(state, policy, now) > now ? 'waiting' : 'confirmed';
+  }
+  return state.suspect === null ? 'healthy' : 'suspect';
+}
+
+/** One line: what happens, why, until when, and what one can do. */
+export function sentenceOf(state: GovernorState, policy: RetrainSpec, now: number): string {
+  const causes = (n: number) => (n === 1 ? '1 cause' : `${n} causes`);
+  switch (phaseOf(state, policy, now)) {
+    case 'running': {
+      const { runId, phase, cause, causes: n, waitingFor } = state.running!;
+      return `run ${runId} is ${phase === 'open' ? 'starting' : `in phase ${phase}`}: ${cause} (${causes(n)})${waitingFor === null ? '' : `; waits for ${waitingFor.what}`}`;
+    }
+    case 'paused':
+      return `paused by ${state.paused!.by}: ${state.paused!.reason}; nothing starts before it is resumed`;
+    case 'hold':
+      return `on hold${state.hold!.until === null ? '' : ` until ${iso(state.hold!.until)}`}: ${state.hold!.reason}`;
+    case 'waiting': {
+      const until = Math.max(state.cooldownUntil, budgetFreeAt(state, policy, now));
+      const why = budgetFreeAt(state, policy, now) > Math.max(now, state.cooldownUntil) ? 'budget' : 'cooldown';
+      const what =
+        state.next === null ? state.drift!.reason : `${state.next.cause} (${causes(state.next.causes)} recorded)`;
+      return `${why} ends ${iso(until)}: ${what}`;
+    }
+    case 'confirmed':
+      return policy.on.drift
+        ? `drift confirmed: ${state.drift!.reason}`
+        : `drift confirmed, but retrain.on.drift is off: ${state.drift!.reason}`;
+    case 'suspect':
+      return `one bad window: ${state.suspect!.reason}`;
+    case 'healthy':
+      return state.champion === null
+        ? 'no version serves yet; ask for a first retrain'
+        : `${state.champion} serves; nothing asks for a retrain`;
+  }
+}
+
+export function statusOf(
+  state: GovernorState,
+  model: string,
+  policy: RetrainSpec,
+  specDigest: string,
+  now: number
+): GovernorStatus {
+  return {
+    v: 1,
+    model,
+    phase: phaseOf(state, policy, now),
+    sentence: sentenceOf(state, policy, now),
+    champion: state.champion,
+    running:
+      state.running === null
+        ? null
+        : { runId: state.running.runId, phase: state.running.phase, since: iso(state.running.since) },
+    next: state.next === null ? null : { runId: state.next.runId, causes: state.next.causes },
+    waitingFor: state.running?.waitingFor ?? null,
+    cooldownUntil: state.cooldownUntil > now ? iso(state.cooldownUntil) : null,
+    cooldownFactor: state.cooldownFactor,
+    budget: { used: startsInPeriod(state, policy, now).length, of: policy.atMost.runs, perMs: policy.atMost.perMs },
+    specDigest,
+  };
+}

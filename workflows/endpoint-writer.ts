@@ -1,0 +1,163 @@
+import { ApplicationFailure, CancellationScope, isCancellation, log, sleep } from '@temporalio/workflow';
+import { failureTypeOf, rootMessage } from './activity-failures.js';
+import {
+  deployKey,
+  failureType,
+  type Deployable,
+  type EndpointState,
+  type Limits,
+  type VersionId,
+} from './contracts/index.js';
+import { controlWrites, servingReads, servingWrites } from './proxies.js';
+
+// Writes of one canary to one endpoint. Every write carries our epoch and the revision we believe in, so that a write
+// that was delayed on its way can never undo a later one.
+
+export interface EndpointWriter {
+  readonly site: string;
+  readonly endpoint: string;
+  readonly epoch: number;
+  readonly limits: Limits;
+}
+
+export type Weights = { readonly [version: VersionId]: number };
+export interface Lease {
+  readonly seconds: number;
+  readonly fallback: VersionId;
+}
+
+/** Versions with traffic, as read back. */
+export const weighted = (state: EndpointState): Weights =>
+  Object.fromEntries(
+    Object.entries(state.versions)
+      .filter(([, { weight }]) => weight > 0)
+      .map(([version, { weight }]) => [version, weight])
+  );
+
+/** The full map: every version the endpoint knows, those not named at 0. */
+function fullMap(state: EndpointState, weights: Weights): Weights {
+  const zeros = Object.fromEntries(Object.keys(state.versions).map((version) => [version, 0]));
+  return { ...zeros, ...weights };
+}
+
+/** Sets weights on top of the state last read; one fresh read when somebody else was quicker. */
+export async function setWeights(
+  writer: EndpointWriter,
+  weights: Weights,
+  lease: Lease | null,
+  summary: string
+): Promise<EndpointState> {
+  const { site, endpoint, epoch, limits } = writer;
+  for (let tries = 1; ; tries++) {
+    const before = await servingReads(site, limits).describeEndpoint({ endpoint });
+    if (before === null) throw gone(endpoint, site);
+    try {
+      return await servingWrites(site, limits).setTraffic.executeWithOptions({ summary }, [
+        { endpoint, weights: fullMap(before, weights), ifRevision: before.revision, epoch, lease },
+      ]);
+    } catch (error) {
+      if (failureTypeOf(error) !== failureType.port('Conflict') || tries === 3 || before.epoch > epoch) throw error;
+    }
+  }
+}
+
+/** Starts a version at weight 0 and waits until it answers; the reason why not, or null. */
+export async function deployReady(
+  writer: EndpointWriter,
+  { version, artifact }: Deployable,
+  releaseId: string,
+  deadlineMs: number
+): Promise<string | null> {
+  const { site, endpoint, epoch, limits } = writer;
+  await CancellationScope.nonCancellable(() =>
+    servingWrites(site, limits).deployVersion.executeWithOptions({ summary: `deploy ${version} at weight 0` }, [
+      { key: deployKey(releaseId, version), endpoint, version, artifact, epoch },
+    ])
+  );
+  const deadline = Date.now() + deadlineMs;
+  for (let pauseMs = 500; ; pauseMs = Math.min(15_000, pauseMs * 2)) {
+    const now = (await servingReads(site, limits).describeEndpoint({ endpoint }))?.versions[version];
+    if (now !== undefined && now.ready >= 1) return null;
+    if (Date.now() >= deadline) {
+      return `${version} did not become ready within ${deadlineMs / 1000} s: ${now?.problem ?? 'no answer'}`;
+    }
+    await sleep(pauseMs, { summary: `${version} starts` });
+  }
+}
+
+/** Ending versions is housekeeping: it never decides how a canary ended. */
+export async function retireVersions(
+  { site, endpoint, epoch, limits }: EndpointWriter,
+  versions: readonly VersionId[],
+  releaseId: string
+): Promise<void> {
+  for (const version of versions) {
+    try {
+      const key = deployKey(releaseId, version);
+      await servingWrites(site, limits).retireVersion({ key, endpoint, version, epoch });
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      log.warn('a version could not be retired', { version, error: rootMessage(error) });
+    }
+  }
+}
+
+/**
+ * The endpoint serves the champion and nothing else.
+ *
+ * @throws ApplicationFailure `Retempo.ChampionMismatch`: a canary on an endpoint that serves something else would compare
+ * with the wrong version.
+ */
+export function assertServes(state: EndpointState, champion: VersionId | null, model: string, endpoint: string): void {
+  const serving = Object.keys(weighted(state));
+  const agrees = champion === null ? serving.length === 0 : serving.length === 1 && serving[0] === champion;
+  if (agrees) return;
+  throw ApplicationFailure.create({
+    type: failureType.championMismatch,
+    nonRetryable: true,
+    message: `endpoint ${endpoint} serves ${JSON.stringify(weighted(state))}, but the registry's champion is ${champion ?? 'none'}; bring them together with: retempo rollback ${model}`,
+  });
+}
+
+const gone = (endpoint: string, site: string) =>
+  ApplicationFailure.create({
+    type: failureType.port('NotFound'),
+    message: `${site} no longer has an endpoint ${endpoint}; look at its router`,
+  });
+
+const attemptsBeforeBlocked = 3;
+const longestPauseMs = 60_000;
+
+/**
+ * Gives one version all the traffic, and does not give up: after some attempts `onBlocked` makes the trouble visible and
+ * people are told, and the attempts go on. Runs to its end even when the workflow is cancelled meanwhile.
+ */
+export async function restoreTraffic(
+  writer: EndpointWriter,
+  version: VersionId,
+  model: string,
+  releaseId: string,
+  onBlocked: (reason: string) => void
+): Promise<EndpointState> {
+  return CancellationScope.nonCancellable(async () => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const state = await setWeights(writer, { [version]: 100 }, null, `100 % to ${version}`);
+        if (state.versions[version]?.weight === 100) return state;
+        throw new Error(`read back ${JSON.stringify(weighted(state))}`);
+      } catch (error) {
+        if (attempt >= attemptsBeforeBlocked) {
+          const reason = rootMessage(error);
+          onBlocked(reason);
+          await controlWrites(writer.limits).notifyPeople({
+            kind: 'rollbackBlocked',
+            model,
+            text: `${version} could not get 100 % of ${writer.endpoint}: ${reason}. Retempo keeps trying; look at the router of ${writer.site}.`,
+            dedupeKey: `${releaseId}/rollbackBlocked`,
+          });
+        }
+        await sleep(Math.min(longestPauseMs, 1_000 * 2 ** Math.min(attempt, 6)), { summary: 'rollback tried again' });
+      }
+    }
+  });
+}

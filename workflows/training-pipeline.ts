@@ -1,0 +1,186 @@
+import { ApplicationFailure, getExternalWorkflowHandle, log, workflowInfo } from '@temporalio/workflow';
+import { noWorkerTook } from './activity-failures.js';
+import {
+  failureType,
+  governorId,
+  splitPool,
+  type ArtifactRef,
+  type PipelineInput,
+  type PipelineResult,
+  type ReleasePhase,
+  type SnapshotResult,
+  type StepAttempt,
+  type VersionRecord,
+} from './contracts/index.js';
+import { releaseReported } from './messages.js';
+import { controlWrites, dataAt } from './proxies.js';
+import { runJob, type FinishedJob } from './run-job.js';
+import { phaseReporter, showDetails } from './visibility.js';
+
+/**
+ * Data -> train -> evaluate -> register, for one release. Owns every job it creates: cancelling it stops them all.
+ *
+ * @throws ApplicationFailure `Retempo.DataMissing`, `Retempo.NoPlace`, `Retempo.UserCodeFailed`, `Retempo.Integrity`.
+ */
+export async function trainingPipeline(input: PipelineInput): Promise<PipelineResult> {
+  const { spec, installation, releaseId } = input;
+  const report = phaseReporter('ingest');
+  const attempts: StepAttempt[] = [];
+  const show = (title: string) =>
+    showDetails({
+      title,
+      facts: [
+        ['model', spec.model],
+        ['release', releaseId],
+        ['spec', input.specDigest],
+        ...attempts.map((a): [string, string] => [`${a.step}, attempt ${a.attempt}`, `${a.place}: ${a.ended}`]),
+      ],
+      can: 'Cancel stops every job of this pipeline and ends the release. Reset adopts the jobs that exist.',
+    });
+  const onAttempt = (attempt: StepAttempt) => {
+    attempts.push(attempt);
+    show(`${attempt.step}: ${attempt.ended}`);
+  };
+
+  show('Freezing the data of this run');
+  const frozen = await freeze(input);
+  await tellGovernor(input, 'training');
+  if (frozen.result === 'invalid') {
+    return { result: 'dataInvalid', reason: frozen.breaches.join('; '), snapshot: frozen.snapshot };
+  }
+  const { snapshot } = frozen;
+
+  report('training');
+  show('Training');
+  const trained = await runJob({
+    installation,
+    releaseId,
+    step: 'train',
+    places: spec.train.at,
+    attemptsPerPool: spec.train.attemptsPerPool,
+    resumable: true,
+    onAttempt,
+    summary: `train on ${spec.train.at.join(', then ')}`,
+    spec: {
+      program: { command: spec.train.run },
+      code: spec.code,
+      inputs: { train: snapshot.train },
+      parameters: spec.train.parameters,
+      env: spec.train.env,
+      capacity: 'onDemand',
+      timeoutMs: spec.train.timeoutMs,
+    },
+  });
+  report('training', { site: trained.site });
+  const artifact = await collect(input, trained, 'versions');
+
+  report('evaluating');
+  await tellGovernor(input, 'evaluating');
+  show('Evaluating candidate and champion on the same rows');
+  const draft: Pick<VersionRecord, 'artifact' | 'code' | 'evaluator'> = {
+    artifact,
+    code: spec.code,
+    evaluator: spec.evaluate,
+  };
+  // Every version is scored by the evaluator that belongs to it: the champion's own, not the newest.
+  const score = async (role: string, record: typeof draft): Promise<ArtifactRef> => {
+    const finished = await runJob({
+      installation,
+      releaseId,
+      step: `evaluate-${role}`,
+      places: [trained.place, ...spec.train.at.filter((place) => place !== trained.place)],
+      attemptsPerPool: spec.train.attemptsPerPool,
+      resumable: false,
+      onAttempt,
+      summary: `evaluate the ${role}`,
+      spec: {
+        program: { command: record.evaluator.run },
+        code: record.code,
+        inputs: { evaluate: snapshot.evaluate, model: record.artifact },
+        parameters: {},
+        capacity: 'onDemand',
+        timeoutMs: record.evaluator.timeoutMs,
+      },
+    });
+    return collect(input, finished, 'predictions');
+  };
+  const { champion, anchor } = input;
+  const candidatePredictions = await score('candidate', draft);
+  const championPredictions = champion === null ? null : await score('champion', champion);
+  const anchorPredictions =
+    anchor === null ? null : anchor.version === champion?.version ? championPredictions : await score('anchor', anchor);
+
+  report('registering');
+  const version = await controlWrites(installation.limits).registerVersion({
+    seq: input.seq,
+    record: {
+      model: spec.model,
+      artifact,
+      releaseId,
+      site: trained.site,
+      jobKey: trained.ref.key,
+      specDigest: input.specDigest,
+      code: spec.code,
+      evaluator: spec.evaluate,
+      data: snapshot,
+      parent: champion?.version ?? null,
+    },
+  });
+  report('done');
+  show(`Registered ${version.version}`);
+  return {
+    result: 'trained',
+    version,
+    predictions: { candidate: candidatePredictions, champion: championPredictions, anchor: anchorPredictions },
+    attempts,
+  };
+}
+
+/** Reads the data at the first site of the list that has a worker. */
+async function freeze(input: PipelineInput): Promise<SnapshotResult> {
+  const sites = [...new Set(input.spec.train.at.map((place) => splitPool(place).site))];
+  for (const site of sites) {
+    try {
+      return await dataAt(site, input.installation.limits).snapshotData.executeWithOptions(
+        { summary: `freeze the data at ${site}` },
+        [
+          {
+            releaseId: input.releaseId,
+            data: input.spec.data,
+            slices: input.spec.gate.slices?.by ?? [],
+            evaluateOnlyAfter: input.champion?.data.trainWindow.to ?? null,
+          },
+        ]
+      );
+    } catch (error) {
+      if (!noWorkerTook(error)) throw error;
+      log.warn('no worker of the data queue answered; trying the next site', { site });
+    }
+  }
+  throw ApplicationFailure.create({
+    type: failureType.noPlace,
+    nonRetryable: true,
+    message: `no site has a worker that could read the data (${sites.join(', ')}); start one with: retempo worker --site ${sites[0]}`,
+  });
+}
+
+const collect = (input: PipelineInput, job: FinishedJob, kind: string): Promise<ArtifactRef> =>
+  dataAt(job.site, input.installation.limits).collectOutput.executeWithOptions({ summary: `collect ${kind}` }, [
+    // The model's name keeps its bytes apart: deleting a version of one model never touches another's.
+    { ref: job.ref, kind: `${kind}/${input.spec.model}`, required: [] },
+  ]);
+
+/** Progress is a courtesy: a governor that is away asks for it later. */
+export async function tellGovernor(
+  input: { readonly spec: { readonly model: string }; readonly releaseId: string },
+  phase: ReleasePhase
+): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(governorId(input.spec.model)).signal(releaseReported, {
+      runId: input.releaseId,
+      phase,
+    });
+  } catch (error) {
+    log.warn('the governor does not answer', { workflow: workflowInfo().workflowId, error: String(error) });
+  }
+}

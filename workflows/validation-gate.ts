@@ -1,0 +1,103 @@
+import {
+  allHandlersFinished,
+  condition,
+  getExternalWorkflowHandle,
+  log,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { ApprovalDesk } from './approval.js';
+import {
+  governorId,
+  type ApprovalDigests,
+  type GateEvaluation,
+  type GateInput,
+  type GateResult,
+  type WaitingFor,
+} from './contracts/index.js';
+import { getRunStatus, releaseReported } from './messages.js';
+import { analysis } from './proxies.js';
+import { phaseReporter, showDetails } from './visibility.js';
+
+/** Decides whether a version may meet real traffic: checks on the same rows as the champion, then people where asked. */
+export async function validationGate(input: GateInput): Promise<GateResult> {
+  const { spec, version } = input;
+  const desk = new ApprovalDesk();
+  let sentence = 'comparing candidate and champion';
+  let waitingFor: WaitingFor | null = null;
+  const report = phaseReporter('gate');
+  setHandler(
+    getRunStatus,
+    () => ({ v: 1, phase: waitingFor === null ? 'gate' : 'awaitingApproval', sentence, waitingFor }),
+    {
+      description: 'Phase, one sentence, and what is waited for.',
+    }
+  );
+
+  const evaluation = await analysis(input.installation.limits).evaluateGate.executeWithOptions(
+    { summary: `gate for ${version.version}` },
+    [input]
+  );
+  sentence = `${evaluation.verdict}: ${evaluation.reasons[0] ?? ''}`;
+  report('gate', { verdict: evaluation.verdict });
+  show(input, evaluation, sentence);
+
+  const policy = spec.gate.approval;
+  if (evaluation.verdict !== 'pass' || policy === null) return { ...evaluation, approval: null };
+
+  const digests: ApprovalDigests = {
+    model: version.artifact.digest,
+    evidence: evaluation.evidenceDigest,
+    policy: input.policyDigest,
+  };
+  desk.begin(digests, policy, input.requestedBy);
+  const until = new Date(Date.now() + policy.expiresMs).toISOString();
+  waitingFor = {
+    workflowId: workflowInfo().workflowId,
+    what: `${policy.quorum} approval${policy.quorum === 1 ? '' : 's'} of ${version.version}${policy.from.length === 0 ? '' : ` by ${policy.from.join(', ')}`}`,
+    until,
+    digests,
+  };
+  sentence = `waits for ${waitingFor.what} until ${until}`;
+  report('awaitingApproval');
+  show(input, evaluation, sentence, waitingFor);
+  await tell(input, waitingFor);
+  const approval = await desk.wait(`approval of ${version.version} until ${until}`);
+  waitingFor = null;
+  sentence = `${approval.decision} by ${approval.by.map(({ actor }) => actor).join(', ') || 'nobody'}`;
+  report('gate');
+  show(input, evaluation, sentence);
+  await condition(allHandlersFinished);
+  return { ...evaluation, approval };
+}
+
+function show(input: GateInput, evaluation: GateEvaluation, title: string, waitingFor?: WaitingFor): void {
+  showDetails({
+    title,
+    facts: [
+      ['candidate', input.version.version],
+      ['champion', input.champion ?? 'none'],
+      ...evaluation.checks
+        .slice(0, 20)
+        .map((check): [string, string] => [check.name, `${check.verdict}: ${check.reason}`]),
+      ['evidence', evaluation.evidence],
+    ],
+    reasons: evaluation.reasons,
+    can:
+      waitingFor === undefined
+        ? ''
+        : `Send the update \`approve\` or \`reject\` with \`${JSON.stringify({ digests: waitingFor.digests, actor: 'your name', reason: 'why' })}\`.`,
+  });
+}
+
+async function tell(input: GateInput, waitingFor: WaitingFor): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(governorId(input.spec.model)).signal(releaseReported, {
+      runId: input.releaseId,
+      phase: 'awaitingApproval',
+      waitingFor,
+    });
+  } catch (error) {
+    log.warn('the governor does not answer', { error: String(error) });
+  }
+}
