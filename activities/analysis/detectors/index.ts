@@ -1,0 +1,15 @@
+export { adwin } from './adwin.js';
+export type { Adwin, AdwinOptions } from './adwin.js';
+export { cbpe } from './cbpe.js';
+export type { CbpeInput, CbpeResult, Estimate } from './cbpe.js';
+export { ddm } from './ddm.js';
+export type { DdmOptions } from './ddm.js';
+export { eDetector } from './e-detector.js';
+export type { EDetector, EDetectorOptions, EDetectorState, EDetectorUpdate } from './e-detector.js';
+export { eddm } from './eddm.js';
+export type { EddmOptions } from './eddm.js';
+export { pageHinkley } from './page-hinkley.js';
+export type { PageHinkleyOptions } from './page-hinkley.js';
+export { toleratedLoss } from './tolerated-loss.js';
+export type { ToleratedLossInput } from './tolerated-loss.js';
+export type { DriftDetector, DriftSignal } from './signal.js';

@@ -1,0 +1,13 @@
+export type { BinnedPair } from './checks.js';
+export { chiSquareContingency } from './chi-square-contingency.js';
+export type { ContingencyInput, ContingencyResult } from './chi-square-contingency.js';
+export { hellinger, jensenShannonDistance, lInfinity, totalVariation } from './distances.js';
+export type { JensenShannonInput } from './distances.js';
+export { kolmogorovSmirnov } from './kolmogorov-smirnov.js';
+export type { KolmogorovSmirnovInput, KolmogorovSmirnovResult } from './kolmogorov-smirnov.js';
+export { psi } from './psi.js';
+export type { PsiInput, PsiResult } from './psi.js';
+export { energyDistance, normedWasserstein, wasserstein } from './transport.js';
+export type { NormedWassersteinInput, WeightedSamples } from './transport.js';
+export { binValues, decileEdges } from './bin-values.js';
+export type { BinnedValues } from './bin-values.js';

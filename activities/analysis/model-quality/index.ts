@@ -1,0 +1,15 @@
+export { auc } from './auc.js';
+export { brier } from './brier.js';
+export { calibrationError, calibrationSlope } from './calibration.js';
+export type { CalibrationErrorInput, CalibrationSlope } from './calibration.js';
+export type { ScoredLabels } from './checks.js';
+export { confusion } from './confusion.js';
+export type { Confusion, ThresholdInput } from './confusion.js';
+export { fairness } from './fairness.js';
+export type { Fairness, FairnessInput } from './fairness.js';
+export { logLoss, logLossDetails, rowLogLoss } from './log-loss.js';
+export type { LogLossDetails } from './log-loss.js';
+export { multiclass } from './multiclass.js';
+export type { MulticlassInput, MulticlassQuality } from './multiclass.js';
+export { regressionErrors } from './regression-errors.js';
+export type { RegressionErrors, RegressionInput } from './regression-errors.js';

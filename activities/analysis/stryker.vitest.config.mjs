@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+// Only the tests of what is mutated: the simulations take minutes and add nothing that the unit tests do not kill.
+// RETEMPO_MUTATION_TESTS narrows them to the tests of a part (a glob), for a part of the files.
+const tests = process.env.RETEMPO_MUTATION_TESTS;
+
+// Oracle values and bad input of all functions; the reference rows of group-sequential designs take minutes here.
+const values = '{oracle,bad-input}.test.ts';
+
+export default defineConfig({
+  test: {
+    include: tests === undefined ? ['verdicts/**/*.test.ts', 'sequential/**/*.test.ts', values] : [tests],
+    exclude: ['**/node_modules/**', 'dist/**'],
+    testTimeout: 60_000,
+  },
+});
