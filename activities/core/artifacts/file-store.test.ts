@@ -1,0 +1,237 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ArtifactStore, Call } from '../ports/index.js';
+import { createFileStore } from './file-store.js';
+import { partSizeBytes } from './part-size.js';
+import { ownedName } from './process-identity.js';
+import { sealFolder } from './seal.js';
+
+let folder: string;
+let root: string;
+let store: ArtifactStore;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'retempo-file-'));
+  root = join(folder, 'root');
+  await mkdir(root);
+  store = createFileStore({ root });
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const call = (timeoutMs = 30_000): Call => ({
+  signal: new AbortController().signal,
+  deadlineMs: Date.now() + timeoutMs,
+});
+const put = (key: string, text: string) => store.put(key, Buffer.from(text), { ifAbsent: true }, call());
+async function read(key: string): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.read(key, {}, call())) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+async function list(prefix = ''): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for await (const key of store.list(prefix, call())) keys.push(key);
+  return keys;
+}
+const internal = (...path: string[]) => join(root, '.retempo-store', ...path);
+
+describe('A4: nothing is reached through symbolic links', () => {
+  beforeEach(async () => {
+    await mkdir(join(folder, 'outside'));
+    await writeFile(join(folder, 'outside', 'secret'), 'secret');
+  });
+
+  it.each([
+    ['a link to a file outside', 'link', () => symlink(join(folder, 'outside', 'secret'), join(root, 'link'))],
+    ['a link to a folder outside', 'link/secret', () => symlink(join(folder, 'outside'), join(root, 'link'))],
+    ['a link further up', 'link/a/b/c', () => symlink(join(folder, 'outside'), join(root, 'link'))],
+    ['a link to nowhere', 'link', () => symlink(join(folder, 'nowhere'), join(root, 'link'))],
+    ['a link inside the store', 'link', () => put('real', 'x').then(() => symlink('real', join(root, 'link')))],
+  ] as const)('%s', async (_, key, make) => {
+    await make();
+    const refused = { class: 'Integrity' };
+    const bytes = Buffer.from('new');
+    await expect(store.head(key, call())).rejects.toMatchObject(refused);
+    await expect(read(key)).rejects.toMatchObject(refused);
+    await expect(store.put(key, bytes, { ifAbsent: true }, call())).rejects.toMatchObject(refused);
+    await expect(store.put(key, bytes, { ifVersion: 'x' }, call())).rejects.toMatchObject(refused);
+    await expect(store.delete(key, call())).rejects.toMatchObject(refused);
+    await expect(store.upload.begin(key, 1, call())).rejects.toMatchObject(refused);
+    await expect(store.copy?.(key, 'copy', call())).rejects.toMatchObject(refused);
+    await expect(list()).rejects.toMatchObject(refused);
+    expect(await readdir(join(folder, 'outside'))).toEqual(['secret']);
+    expect(await readFile(join(folder, 'outside', 'secret'), 'utf8')).toBe('secret');
+    expect(await readdir(folder)).not.toContain('nowhere');
+  });
+
+  it('keeps its own folder to itself', async () => {
+    await put('a', '1');
+    for (const key of ['.retempo-store/locks/x', '.Retempo-Store/x', '.retempo-store']) {
+      await expect(put(key, 'x')).rejects.toMatchObject({ class: 'InvalidSpec' });
+    }
+    expect(await list()).toEqual(['a']);
+  });
+});
+
+describe('versions', () => {
+  it('G6: a tag never fits other content, whatever size, time and inode say', async () => {
+    await put('doc', 'aaaa');
+    const wholeSecond = 1_700_000_000;
+    await utimes(join(root, 'doc'), wholeSecond, wholeSecond);
+    const { version } = (await store.head('doc', call())) ?? { version: '' };
+    await writeFile(join(root, 'doc'), 'bbbb');
+    await utimes(join(root, 'doc'), wholeSecond, wholeSecond);
+    const changed = store.put('doc', Buffer.from('cccc'), { ifVersion: version }, call());
+    await expect(changed).rejects.toMatchObject({ class: 'Conflict' });
+    expect(await read('doc')).toBe('bbbb');
+  });
+
+  it('gives a writer the version of its own bytes although another one was faster afterwards', async () => {
+    let { version } = await put('doc', '0');
+    for (let round = 0; round < 30; round++) {
+      const first = store.put('doc', Buffer.from(`first ${round}`), { ifVersion: version }, call());
+      const second = first.then(async (own) => {
+        const later = await store.put('doc', Buffer.from(`second ${round}`), { ifVersion: own.version }, call());
+        return [own.version, later.version];
+      });
+      const [own, later] = await second;
+      expect(later).not.toBe(own);
+      version = later ?? '';
+    }
+    expect((await store.head('doc', call()))?.version).toBe(version);
+  });
+
+  it('a reader that has begun gets the old bytes to the end while they are replaced', async () => {
+    const old = Buffer.alloc(3 * 1024 * 1024, 'o');
+    const { version } = await store.put('doc', old, { ifAbsent: true }, call());
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of store.read('doc', { version }, call())) {
+      chunks.push(Buffer.from(chunk));
+      if (chunks.length === 1) await store.put('doc', Buffer.from('new'), { ifVersion: version }, call());
+    }
+    expect(Buffer.concat(chunks).equals(old)).toBe(true);
+  });
+});
+
+describe('what the file system refuses', () => {
+  it('a missing root is an error, never an empty store', async () => {
+    await rename(root, join(folder, 'unmounted'));
+    const missing = { class: 'ServiceFault', message: expect.stringContaining('does not exist') as string };
+    await expect(store.head('a', call())).rejects.toMatchObject(missing);
+    await expect(put('a', 'x')).rejects.toMatchObject(missing);
+    await expect(read('a')).rejects.toMatchObject(missing);
+    await expect(list()).rejects.toMatchObject(missing);
+    await expect(store.upload.begin('a', 1, call())).rejects.toMatchObject(missing);
+    expect(await readdir(folder)).toEqual(['unmounted']);
+  });
+
+  it('a key cannot be a file and a folder', async () => {
+    await put('a', '1');
+    await expect(put('a/b', '2')).rejects.toMatchObject({ class: 'Conflict' });
+    await put('c/d', '3');
+    await expect(put('c', '4')).rejects.toMatchObject({ class: 'Conflict' });
+    expect(await store.head('c', call())).toBeNull();
+    expect(await store.head('a/b', call())).toBeNull();
+    await store.delete('c', call());
+    expect(await list()).toEqual(['a', 'c/d']);
+  });
+
+  it('permission denied is AuthDenied and names the key', async ({ skip }) => {
+    if (process.platform === 'win32') skip('Windows has no such permissions');
+    await put('a', '1');
+    await chmod(folder, 0o755);
+    await chmod(join(root, 'a'), 0o600);
+    await chmod(root, 0o555);
+    try {
+      // The superuser may do everything: for this question the process becomes nobody.
+      const nobody = 65534;
+      if (process.getuid?.() === 0) process.seteuid?.(nobody);
+      const refused = { class: 'AuthDenied' };
+      await expect(put('b', 'x')).rejects.toMatchObject({
+        ...refused,
+        message: expect.stringContaining('"b"') as string,
+      });
+      if (process.getuid?.() === 0) await expect(store.head('a', call())).rejects.toMatchObject(refused);
+    } finally {
+      if (process.getuid?.() === 0) process.seteuid?.(0);
+      await chmod(root, 0o755);
+    }
+  });
+
+  it('A6: a full disk is QuotaExceeded, leaves nothing visible, and what was there stays whole', async ({ skip }) => {
+    const small = join(folder, 'small');
+    await mkdir(small);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', small], { stdio: 'ignore' });
+    } catch {
+      console.log('skipped: a small disk cannot be mounted by this user');
+      skip('a small disk cannot be mounted by this user');
+    }
+    try {
+      store = createFileStore({ root: small });
+      await put('here', 'stays');
+      const source = join(folder, 'source');
+      await mkdir(source);
+      await writeFile(join(source, 'big'), Buffer.alloc(2 * partSizeBytes(1), 'x'));
+      const full = { class: 'QuotaExceeded', message: expect.stringContaining('the disk is full') as string };
+      await expect(sealFolder({ store, folder: source, prefix: 'versions' }, call())).rejects.toMatchObject(full);
+      expect(await list()).toEqual(['here']);
+      for await (const upload of store.upload.open('', call())) expect.unreachable(upload.key);
+      const bytes = Buffer.alloc(13 * 1024 * 1024);
+      await expect(store.put('huge', bytes, { ifAbsent: true }, call())).rejects.toMatchObject(full);
+      expect(await read('here')).toBe('stays');
+      const { version } = (await store.head('here', call())) ?? { version: '' };
+      await store.put('here', Buffer.from('space is back'), { ifVersion: version }, call());
+      expect(await list()).toEqual(['here']);
+    } finally {
+      execFileSync('umount', [small]);
+    }
+  });
+});
+
+describe('A6: leftovers of killed processes', () => {
+  it('unfinished writes of dead processes are removed by the first write, those of living ones are not', async () => {
+    await put('a', '1');
+    const child = spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' });
+    await once(child, 'exit');
+    const alive = await ownedName();
+    const [place, , , nonce] = alive.split('-');
+    const dead = `${place}-${child.pid}-0123456789-${nonce}`;
+    for (const name of [alive, dead]) await writeFile(internal('tmp', name), 'half');
+    await createFileStore({ root }).put('b', Buffer.from('2'), { ifAbsent: true }, call());
+    expect(await readdir(internal('tmp'))).toEqual([alive]);
+  });
+
+  it('every write and every failed write cleans up after itself', async () => {
+    const { version } = await put('a', '1');
+    await put('a', '2').catch(() => undefined);
+    await store.put('a', Buffer.from('3'), { ifVersion: version }, call());
+    await store.put('a', Buffer.from('4'), { ifVersion: version }, call()).catch(() => undefined);
+    await store.copy?.('a', 'b', call());
+    await store.delete('a', call());
+    expect(await readdir(internal('tmp'))).toEqual([]);
+    expect(await readdir(internal('locks'))).toEqual([]);
+  });
+});
+
+describe('A1: parts confirmed before the machine crashed', () => {
+  it('are believed only after their bytes have been read again', async () => {
+    const size = 2 * partSizeBytes(1);
+    const upload = await store.upload.begin('a', size, call());
+    const bytes = Buffer.alloc(partSizeBytes(size), 'x');
+    await store.upload.part(upload, 1, bytes, call());
+    await store.upload.part(upload, 2, bytes, call());
+    const uploads = internal('uploads', upload.id);
+    for (const name of await readdir(uploads)) {
+      if (name.startsWith('part-')) await rename(join(uploads, name), join(uploads, name.replace(/-\w+$/, '-earlier')));
+    }
+    expect((await store.upload.confirmed(upload, call())).map(({ number }) => number)).toEqual([1, 2]);
+    const data = await readFile(join(uploads, 'data'));
+    data[size - 1] = 0;
+    await writeFile(join(uploads, 'data'), data);
+    expect((await store.upload.confirmed(upload, call())).map(({ number }) => number)).toEqual([1]);
+  });
+});

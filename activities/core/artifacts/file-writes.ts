@@ -1,0 +1,85 @@
+import { constants } from 'node:fs';
+import { copyFile, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { PortError } from '../ports/index.js';
+import { codeOf } from './file-errors.js';
+import { removeDeadTickets } from './file-lock.js';
+import { inFolderOf, internalFolder } from './file-paths.js';
+import { livenessOfName, ownedName } from './process-identity.js';
+
+/** Files of processes that cannot be looked at (other machine, other container) are left alone for this many ms. */
+const foreignLeftoverMs = 24 * 3600 * 1000;
+
+/** Makes the names in the folder of `path` durable; systems that cannot do it are left as they are. */
+export async function syncFolderOf(path: string): Promise<void> {
+  const handle = await open(dirname(path), 'r').catch(() => undefined);
+  if (handle === undefined) return;
+  await handle.sync().catch(() => undefined);
+  await handle.close();
+}
+
+/** Removes unfinished writes and lock tickets of processes that are dead. */
+export async function removeDeadWrites(base: string): Promise<void> {
+  await removeDeadTickets(join(base, internalFolder, 'locks'));
+  const folder = join(base, internalFolder, 'tmp');
+  for (const name of await readdir(folder).catch(() => [])) {
+    const path = join(folder, name);
+    const liveness = await livenessOfName(name);
+    const old = async () => Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0) > foreignLeftoverMs;
+    if (liveness === 'dead' || (liveness === 'unknown' && (await old())))
+      await rm(path, { force: true, recursive: true });
+  }
+}
+
+/** Gives `work` the path of a file that does not exist yet, on the same file system as the store, and cleans up after it. */
+export async function withTemporary<T>(base: string, work: (path: string) => Promise<T>): Promise<T> {
+  const folder = join(base, internalFolder, 'tmp');
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, await ownedName());
+  try {
+    return await work(path);
+  } finally {
+    await rm(path, { force: true, recursive: true });
+  }
+}
+
+/** Writes a whole file and waits until it is on the disk. */
+export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const handle = await open(path, 'wx');
+  try {
+    await handle.writeFile(bytes);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Gives a complete file its name, unless the name is taken: class `Conflict`. The old name stays. */
+export async function publishExclusively(from: string, path: string, key: string): Promise<void> {
+  try {
+    await inFolderOf(path, () => link(from, path));
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+    throw new PortError('Conflict', `"${key}" exists already and was not changed`, { cause: error });
+  }
+  await syncFolderOf(path);
+}
+
+/**
+ * Another name for the same bytes, as cheaply as the file system can: a clone that shares blocks; else a hard link, which
+ * is as good because the store never changes a file in place; else a copy.
+ */
+export async function duplicate(from: string, to: string): Promise<void> {
+  try {
+    await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
+    return;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw error;
+  }
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (codeOf(error) !== 'EMLINK') throw error;
+    await copyFile(from, to, constants.COPYFILE_EXCL);
+  }
+}

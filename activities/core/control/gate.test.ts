@@ -1,0 +1,250 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { ArtifactRef, GateInput, ModelSpec, VersionRecord } from '@retempo/workflows/contracts';
+import { createStores } from '../artifacts/index.js';
+import { writeRows } from '../data/support.test.util.js';
+import { call, createMonitorWorld, share, type MonitorWorld } from '../monitor/world.test.util.js';
+import { PortError } from '../ports/index.js';
+import { evaluateGate, gateDocument, type GateEvidence } from './gate.js';
+
+// Real Parquet and CSV files through a real store in a folder; nothing is played.
+
+let world: MonitorWorld;
+beforeEach(() => {
+  world = createMonitorWorld();
+});
+afterEach(() => world.remove());
+
+const rows = 1_000;
+const releaseId = 'retempo/m/run/7-0000abcd';
+const labelOf = (n: number) => (share(n) < 0.4 ? 1 : 0);
+/** A model that knows a part of what will happen: 0 nothing, 1 nearly all. */
+const predict = (skill: number) => (n: number) => 0.4 * (1 - skill) + (0.02 + 0.96 * labelOf(n)) * skill;
+
+const labels = () =>
+  world.seal('data/labels', (folder) =>
+    writeRows(
+      join(folder, 'labels.parquet'),
+      { key: 'VARCHAR', time: 'TIMESTAMP', label: 'INTEGER', unit: 'VARCHAR', 'slice:place': 'VARCHAR' },
+      Array.from({ length: rows }, (_, n) => ({
+        key: `r${n}`,
+        time: `2026-01-01 00:${String(Math.floor(n / 60)).padStart(2, '0')}:${String(n % 60).padStart(2, '0')}`,
+        label: labelOf(n),
+        unit: `u${n}`,
+        'slice:place': n % 4 === 0 ? 'ORD' : 'JFK',
+      }))
+    )
+  );
+const predictions = (of: (n: number) => number | string, count = rows): Promise<ArtifactRef> =>
+  world.seal('predictions', (folder) => {
+    const lines = Array.from({ length: count }, (_, n) => `r${n},${of(n)}`);
+    writeFileSync(join(folder, 'predictions.csv'), `id,p\n${lines.join('\n')}\n`);
+  });
+
+async function question(
+  arms: Partial<GateInput['predictions']> = {},
+  change: { readonly spec?: Partial<ModelSpec>; readonly policyDigest?: string } = {}
+): Promise<GateInput> {
+  const spec = world.spec(change.spec);
+  const snapshot = await labels();
+  const version = {
+    artifact: { v: 1, uri: `${world.store.root}versions/a/`, digest: `sha256:${'a'.repeat(64)}`, bytes: 1 },
+    data: { labels: snapshot },
+  } as VersionRecord;
+  return {
+    v: 1,
+    installation: {} as GateInput['installation'],
+    releaseId,
+    spec,
+    policyDigest: change.policyDigest ?? 'policy-1',
+    version,
+    predictions: { candidate: await predictions(predict(0.5)), champion: null, anchor: null, ...arms },
+    champion: null,
+    requestedBy: [],
+  };
+}
+const ask = (input: GateInput) => evaluateGate(world, input, call());
+const evidence = async () =>
+  (await world.registry.readDocument<GateEvidence>(gateDocument('m', releaseId), call()))!.value;
+const named = (result: Awaited<ReturnType<typeof ask>>, name: string) =>
+  result.checks.find((check) => check.name === name)!;
+
+describe('the gate on files', () => {
+  it('compares candidate and champion on the same rows and keeps every number', async () => {
+    const result = await ask(await question({ champion: await predictions(predict(0.3)) }));
+    expect(result.verdict).toBe('pass');
+    expect(result.gain).toBeGreaterThan(0);
+    expect(result.reasons[0]).toContain('logLoss notWorseBy');
+    expect(result.evidence).toBe(gateDocument('m', releaseId));
+    expect(named(result, 'logLoss notWorseBy')).toMatchObject({ verdict: 'pass', n: rows, threshold: 0.01 });
+    expect((await evidence()).result).toMatchObject({ rubberStamp: false, rowsJudged: rows });
+    expect(JSON.parse(JSON.stringify(result))).toEqual(result);
+  });
+
+  it('refuses a worse candidate, the decisive reason first', async () => {
+    const better = await predictions(predict(0.6));
+    const metrics = { logLoss: { atMost: 5, notWorseBy: 0.01 }, auc: { atLeast: 0.5 } };
+    const { gate } = world.spec();
+    const result = await ask(
+      await question(
+        { candidate: await predictions(predict(0.2)), champion: better },
+        { spec: { gate: { ...gate, metrics } } }
+      )
+    );
+    expect(result.verdict).toBe('fail');
+    expect(result.reasons[0]).toMatch(/^logLoss notWorseBy: .*margin/);
+    expect(result.gain).toBeLessThan(0);
+  });
+
+  it('22: without a champion the comparison passes visibly', async () => {
+    const result = await ask(await question());
+    expect([result.verdict, result.gain]).toEqual(['pass', null]);
+    expect((await evidence()).result?.rubberStamp).toBe(true);
+    expect(named(result, 'logLoss notWorseBy').reason).toContain('no champion');
+  });
+
+  it('asked again about the same, it gives the stored result and reads no file', async () => {
+    const input = await question({ champion: await predictions(predict(0.3)) });
+    const first = await ask(input);
+    rmSync(fileURLToPath(input.predictions.candidate.uri), { recursive: true });
+    expect(await ask(input)).toEqual(first);
+  });
+
+  it('another policy, other predictions or another model are another question', async () => {
+    const champion = await predictions(predict(0.5));
+    const input = await question({ champion });
+    const first = await ask(input);
+    expect(first.verdict).toBe('pass');
+    const { gate } = world.spec();
+    const strict = { ...gate, metrics: { logLoss: { betterBy: 0.1 } } };
+    const second = await ask({ ...input, spec: { ...input.spec, gate: strict }, policyDigest: 'policy-2' });
+    expect(second.checks.map(({ name }) => name)).toContain('logLoss betterBy');
+    expect(second.verdict).not.toBe('pass');
+    expect(second.evidenceDigest).not.toBe(first.evidenceDigest);
+    expect((await evidence()).subject.policy).toBe('policy-2');
+    const third = await ask({
+      ...input,
+      predictions: { ...input.predictions, champion: await predictions(predict(0.9)) },
+    });
+    expect(third.verdict).toBe('fail');
+  });
+
+  it('15: the digest of the evidence names what was judged, and the seed comes from it', async () => {
+    const input = await question({ champion: await predictions(predict(0.4)) });
+    const first = await ask(input);
+    const { seed } = await evidence();
+    await world.registry.deleteDocument(gateDocument('m', releaseId), call());
+    expect(await ask(input)).toEqual(first);
+    expect((await evidence()).seed).toBe(seed);
+  });
+
+  const broken: readonly (readonly [string, () => Promise<ArtifactRef>, string])[] = [
+    ['rows are missing', () => predictions(predict(0.5), rows - 3), '3 keys not predicted'],
+    ['a row is too much', () => predictions(predict(0.5), rows + 1), 'nobody asked for'],
+    ['a prediction is no number', () => predictions((n) => (n === 5 ? 'NaN' : 0.5)), 'finite number'],
+    ['a probability is above 1', () => predictions((n) => (n === 5 ? 1.5 : 0.5)), 'outside [0, 1]'],
+    [
+      'there is no file of predictions',
+      () => world.seal('predictions', (folder) => writeFileSync(join(folder, 'other.csv'), 'id,p\n')),
+      'wrote no predictions',
+    ],
+  ];
+  for (const [why, candidate, text] of broken) {
+    it(`${why}: the verdict is error, never a pass and never a throw`, async () => {
+      const result = await ask(await question({ candidate: await candidate() }));
+      expect(result).toMatchObject({ verdict: 'error', checks: [], gain: null });
+      expect(result.reasons[0]).toContain(text);
+      expect(await evidence()).toMatchObject({ result: null, problem: expect.stringContaining(text) });
+    });
+  }
+
+  it('8: too few rows are no verdict', async () => {
+    const { gate } = world.spec();
+    const result = await ask(await question({}, { spec: { gate: { ...gate, minRows: rows + 1 } } }));
+    expect(['inconclusive', 'noData']).toContain(result.verdict);
+  });
+
+  it('a store that cannot be read is a throw: it is tried again, and nothing is written', async () => {
+    const input = await question();
+    const down = {
+      ...world.store,
+      // oxlint-disable-next-line require-yield -- fails before its first byte
+      async *read(): AsyncGenerator<Uint8Array> {
+        await Promise.resolve();
+        throw new PortError('ServiceFault', 'the store is down');
+      },
+    };
+    const stores = createStores([down]);
+    await expect(evaluateGate({ registry: world.registry, stores }, input, call())).rejects.toMatchObject({
+      class: 'ServiceFault',
+    });
+    expect(await world.registry.readDocument(gateDocument('m', releaseId), call())).toBeNull();
+  });
+
+  it('bytes that do not match their digest are an error of the version', async () => {
+    const input = await question();
+    writeFileSync(join(fileURLToPath(input.predictions.candidate.uri), 'predictions.csv'), 'id,p\nr0,1\n');
+    expect(await ask(input)).toMatchObject({ verdict: 'error', reasons: [expect.any(String)] });
+  });
+
+  it('a pinned anchor is compared as well: a slow slide is caught though the champion is as bad', async () => {
+    const same = await predictions(predict(0.3));
+    const anchor = await predictions(predict(0.6));
+    const { gate } = world.spec();
+    const spec = { gate: { ...gate, anchor: { version: 'pinned', notWorseBy: 0.02 } } };
+    const result = await ask(await question({ candidate: same, champion: same, anchor }, { spec }));
+    expect(named(result, 'logLoss notWorseBy').verdict).toBe('pass');
+    const check = result.checks.find(({ name }) => name.includes('anchor'))!;
+    expect([result.verdict, check.verdict]).toEqual(['fail', 'fail']);
+    expect(result.reasons[0]).toContain('anchor');
+  });
+
+  it('slices are judged by the columns of the snapshot', async () => {
+    const { gate } = world.spec();
+    const spec = { gate: { ...gate, slices: { by: ['place'], minRows: 50 } } };
+    // As good as the champion but at ORD, a quarter of the rows.
+    const uneven = (n: number) => (n % 4 === 0 ? 0.4 : predict(0.5)(n));
+    const result = await ask(
+      await question({ candidate: await predictions(uneven), champion: await predictions(predict(0.5)) }, { spec })
+    );
+    expect(result.verdict).toBe('fail');
+    expect(result.checks.find(({ name }) => name.startsWith('slices'))?.name).toContain('place=ORD');
+  });
+});
+
+describe('the loss at the gate', () => {
+  const watched = (metric: 'logLoss' | 'brier', clip: number) => {
+    const { watch } = world.spec();
+    return { watch: { ...watch, loss: { ...watch.loss!, metric, clip } } };
+  };
+  // One row that is certain and wrong: its loss is far above the clip.
+  const p = (n: number) => (n === 0 ? 1 - labelOf(0) : predict(0.5)(n));
+
+  it('is the mean of the losses, each clipped as production’s will be', async () => {
+    const asked = await question({ candidate: await predictions(p) }, { spec: watched('logLoss', 1.2) });
+    await ask(asked);
+    let sum = 0;
+    for (let n = 0; n < rows; n++) {
+      const certain = labelOf(n) === 1 ? p(n) : 1 - p(n);
+      sum += certain === 0 ? 1.2 : Math.min(1.2, -Math.log(certain));
+    }
+    const { referenceLoss } = await evidence();
+    expect(referenceLoss).toMatchObject({ metric: 'logLoss', clip: 1.2, n: rows });
+    expect(referenceLoss!.mean).toBeCloseTo(sum / rows, 12);
+  });
+
+  it('brier: squares', async () => {
+    await ask(await question({ candidate: await predictions(p) }, { spec: watched('brier', 1) }));
+    let sum = 0;
+    for (let n = 0; n < rows; n++) sum += (p(n) - labelOf(n)) ** 2;
+    expect((await evidence()).referenceLoss!.mean).toBeCloseTo(sum / rows, 12);
+  });
+
+  it('is null where no loss is watched', async () => {
+    const { watch } = world.spec();
+    await ask(await question({}, { spec: { watch: { ...watch, loss: null } } }));
+    expect((await evidence()).referenceLoss).toBeNull();
+  });
+});

@@ -1,0 +1,133 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import type { ArtifactRef } from '@retempo/workflows/contracts';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { createFileStore, sealFolder } from '../artifacts/index.js';
+import type { ArtifactStore } from '../ports/index.js';
+import { createCheckpointActivities } from './activities.js';
+import { portCalls, type PortCalls } from './calls.js';
+import { createCheckpointCopier, publishCheckpoint, type SealFolder } from './checkpoints.js';
+
+const base = mkdtempSync(`${tmpdir()}/retempo-checkpoints-`);
+afterAll(() => rmSync(base, { recursive: true, force: true }));
+
+const step = { releaseId: 'retempo/test/run/1', step: 'train' };
+const call = { signal: new AbortController().signal, deadlineMs: Date.now() + 600_000 };
+let tests = 0;
+let folder = '';
+let store: ArtifactStore;
+
+beforeEach(() => {
+  tests += 1;
+  folder = `${base}/${tests}/checkpoint`;
+  mkdirSync(folder, { recursive: true });
+  store = newStore('store');
+});
+
+function newStore(name: string): ArtifactStore {
+  mkdirSync(`${base}/${tests}/${name}`);
+  return createFileStore({ root: `${base}/${tests}/${name}` });
+}
+
+const inActivity = <T>(work: (calls: PortCalls) => Promise<T>, attempt = 1): Promise<T> =>
+  new MockActivityEnvironment({ attempt }, { logger: new DefaultLogger('ERROR') }).run(() => work(portCalls(10_000)));
+
+const find = (stores: readonly ArtifactStore[] = [store], attempt = 1): Promise<ArtifactRef | null> =>
+  inActivity(() => createCheckpointActivities({ stores }).findCheckpoint(step), attempt);
+
+const copierWith = (calls: PortCalls, seal: SealFolder = sealFolder) =>
+  createCheckpointCopier({ store, seal, calls, ...step });
+
+describe('checkpoints', () => {
+  it('a folder is copied when it stands still, and again when it has changed, however often it changes', async () => {
+    await inActivity(async (calls) => {
+      let seals = 0;
+      const copier = copierWith(calls, (input, inner) => {
+        seals += 1;
+        return sealFolder(input, inner);
+      });
+      const settle = async () => {
+        await copier.look(folder);
+        await copier.look(folder);
+        await copier.finish(folder);
+      };
+      await settle();
+      expect(seals).toBe(0);
+      writeFileSync(`${folder}/step-1`, 'one');
+      writeFileSync(`${folder}/step-2.tmp`, 'half');
+      writeFileSync(`${folder}/.hidden`, 'half');
+      // One look is enough: a program that saves more often than it is looked at still leaves a checkpoint.
+      await copier.look(folder);
+      await copier.finish(folder);
+      expect(seals).toBe(1);
+      const first = await find();
+      expect(first?.bytes).toBe(3);
+      await settle();
+      expect(seals).toBe(1);
+      writeFileSync(`${folder}/step-2`, 'second');
+      await settle();
+      expect(seals).toBe(2);
+      expect((await find())?.bytes).toBe(9);
+      expect(copier.problem()).toBeNull();
+    });
+  });
+
+  it('a folder that changes during the copy is not published', async () => {
+    writeFileSync(`${folder}/model`, 'complete');
+    await inActivity(async (calls) => {
+      const copier = copierWith(calls, async (input, inner) => {
+        const ref = await sealFolder(input, inner);
+        writeFileSync(`${folder}/model`, 'being written');
+        return ref;
+      });
+      await copier.finish(folder);
+      expect(await find()).toBeNull();
+      const calm = copierWith(calls);
+      await calm.finish(folder);
+      expect((await find())?.bytes).toBe('being written'.length);
+    });
+  });
+
+  it('a copy that fails is told, and does not disturb', async () => {
+    writeFileSync(`${folder}/model`, 'complete');
+    await inActivity(async (calls) => {
+      const copier = copierWith(calls, () => Promise.reject(new Error('store is full')));
+      await copier.finish(folder);
+      expect(copier.problem()).toBe('store is full');
+    });
+  });
+
+  it('a straggler never replaces a newer checkpoint, in whatever order they arrive', async () => {
+    const ref = (digit: string): ArtifactRef => ({
+      v: 1,
+      uri: 'file:///x/',
+      digest: `sha256:${digit.repeat(64)}`,
+      bytes: 1,
+    });
+    const times = [300, 100, 500, 200, 400];
+    await Promise.all(
+      times.map((savedAtMs) => publishCheckpoint(store, step, { ref: ref(String(savedAtMs / 100)), savedAtMs }, call))
+    );
+    await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 100 }, call);
+    expect(await find()).toEqual(ref('5'));
+  });
+
+  it('the newest of several stores counts; a store that is gone is waited for, then left out', async () => {
+    const other = newStore('other');
+    const ref = (digit: string): ArtifactRef => ({
+      v: 1,
+      uri: 'file:///x/',
+      digest: `sha256:${digit.repeat(64)}`,
+      bytes: 1,
+    });
+    await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
+    await publishCheckpoint(other, step, { ref: ref('2'), savedAtMs: 2 }, call);
+    expect(await find([store, other])).toEqual(ref('2'));
+    rmSync(`${base}/${tests}/other`, { recursive: true });
+    await expect(find([store, other])).rejects.toMatchObject({ nonRetryable: false });
+    expect(await find([store, other], 4)).toEqual(ref('1'));
+    await expect(find([other], 9)).rejects.toThrow();
+  });
+});

@@ -1,0 +1,54 @@
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { judgeFeatures, trainingProfile } from './features.js';
+import { call, createMonitorWorld, perDay, trainDays, type MonitorWorld } from './world.test.util.js';
+
+let world: MonitorWorld;
+afterEach(() => world.remove());
+
+describe('the profile of the training data', () => {
+  it('is made once from the snapshot of the version and then kept: the snapshot may go', async () => {
+    world = createMonitorWorld();
+    const version = await world.promote(1);
+    const profile = () => trainingProfile(world, 'm', version, world.spec(), call());
+    const first = await profile();
+    expect(first).toMatchObject({ v: 'retempo.profile/v1', rows: trainDays * perDay, window: null });
+    expect(first.features.map(({ name }) => name)).toEqual(['x', 'place']);
+    rmSync(fileURLToPath(version.data.train.uri), { recursive: true });
+    expect(await profile()).toEqual(first);
+  });
+
+  it('holds no rows: its size does not grow with them', async () => {
+    world = createMonitorWorld();
+    const version = await world.promote(1);
+    const profile = await trainingProfile(world, 'm', version, world.spec(), call());
+    expect(JSON.stringify(profile).length).toBeLessThan(20_000);
+  });
+});
+
+describe('the features of one window', () => {
+  const judge = async (day: number, history: readonly unknown[] = []) => {
+    const version = await world.promote(1);
+    await world.advanceTo(day);
+    const reference = await trainingProfile(world, 'm', version, world.spec(), call());
+    const window = { from: world.day(day), to: world.day(day + 1), labelled: false };
+    return judgeFeatures({ spec: world.spec(), champion: version, window, reference, history }, call());
+  };
+
+  it('remembers what the last three windows found, and no more', async () => {
+    world = createMonitorWorld();
+    const old = [1, 2, 3].map(() => ({ verdict: 'pass', drifted: [] }));
+    const { history, report } = await judge(10, old);
+    expect(history).toHaveLength(3);
+    expect(report).toMatchObject({ part: 'features', revision: 1, verdict: 'pass', champion: expect.any(String) });
+    expect(report.reason.length).toBeGreaterThan(10);
+  });
+
+  it('names the drifted feature with its numbers', async () => {
+    world = createMonitorWorld({ shift: (day) => (day >= 10 ? 0.6 : 0) });
+    const { report } = await judge(10);
+    expect(report.verdict).toBe('fail');
+    expect(report.reason).toMatch(/^x\b.*\d/);
+  });
+});

@@ -1,0 +1,151 @@
+import {
+  judgeMetric,
+  judgeRollout,
+  type MetricJudgement,
+  type MetricState,
+  type RolloutState,
+} from '@retempo/analysis';
+import type { ArmCounts, CheckSummary, ReleaseSpec } from '@retempo/workflows/contracts';
+
+// Judges one look of a canary: counts in, an action and its reasons out. No I/O. Which metric is what, and what counts as
+// a request, is decided here; the statistics and the order of causes are `judgeMetric` and `judgeRollout`.
+
+/** Counts of both arms while one weight was in force, cumulative over its traffic revisions. */
+export interface StepCounts {
+  /** Weight of the candidate, whole percent. */
+  readonly weight: number;
+  /** First revision of the step: names it. */
+  readonly revision: string;
+  readonly candidate: ArmCounts | null;
+  readonly champion: ArmCounts | null;
+}
+
+/** What the judge remembers between looks; JSON-safe. */
+export interface Judged {
+  readonly v: 1;
+  readonly steps: readonly StepCounts[];
+  readonly metrics: { readonly [name: string]: MetricState };
+  readonly rollout: RolloutState;
+}
+
+export interface Judgement {
+  readonly action: 'rollback' | 'hold' | 'continue' | 'advance';
+  readonly checks: readonly CheckSummary[];
+  readonly reasons: readonly string[];
+  readonly judged: Judged;
+}
+
+/** Requests a version is judged on: a caller's own mistakes are nobody's errors. */
+const units = (arm: ArmCounts): number => arm.requests - arm.callerErrors;
+
+type Arm = { readonly events: number; readonly trials: number } | null;
+const errorsOf = (arm: ArmCounts | null): Arm => (arm === null ? null : { events: arm.errors, trials: units(arm) });
+const slowOf = (arm: ArmCounts | null): Arm =>
+  arm === null || arm.slow === null ? null : { events: Math.min(arm.slow, units(arm)), trials: units(arm) };
+
+/** Replaces the counts of the current step; a new revision at another weight begins a new step. Steps are never pooled. */
+export function withStep(before: Judged | null, step: StepCounts): readonly StepCounts[] {
+  const steps = before?.steps ?? [];
+  const last = steps.at(-1);
+  return last !== undefined && last.revision === step.revision ? [...steps.slice(0, -1), step] : [...steps, step];
+}
+
+/** Where the canary stands; deadlines and approvals are the workflow's. */
+export interface StepPosition {
+  /** Index into the weights, from 0. */
+  readonly index: number;
+  readonly elapsedMs: number;
+}
+
+/** Longer than any step: the workflow has the deadline, because it also has the pauses. */
+const noDeadlineSeconds = 1e9;
+
+/** Judges all guardrails of a release over its steps. */
+export function judgeLook(
+  release: ReleaseSpec,
+  position: StepPosition,
+  steps: readonly StepCounts[],
+  before: Judged | null
+): Judgement {
+  const { errors, slow } = release.guardrails;
+  const judge = (name: string, arm: (counts: ArmCounts | null) => Arm, limits: typeof errors): MetricJudgement => {
+    const previous = before?.metrics[name];
+    return judgeMetric({
+      spec: {
+        name,
+        worseThan: limits.worseThan,
+        safeBelow: limits.safeBelow,
+        ignoreBelow: limits.ignoreBelow,
+      },
+      steps: steps.map(({ weight, candidate, champion }) => ({
+        weight,
+        candidate: arm(candidate),
+        champion: arm(champion),
+      })),
+      alpha: release.alpha,
+      ...(previous === undefined ? {} : { previous }),
+    });
+  };
+  const judgements: { readonly name: string; readonly judgement: MetricJudgement }[] = [
+    { name: 'errors', judgement: judge('errors', errorsOf, errors) },
+  ];
+  if (slow !== null) judgements.push({ name: 'slow', judgement: judge('slow', slowOf, slow) });
+  const current = steps.at(-1);
+  const weights = [...release.steps, 100 - release.holdbackPercent];
+  const { action, reasons, warnings, state } = judgeRollout({
+    strategy: { steps: weights.map((weight) => ({ weight })), stepSeconds: noDeadlineSeconds },
+    metrics: judgements.map(({ name, judgement }) => ({
+      name,
+      role: 'guardrail',
+      verdict: judgement.verdict,
+      reasons: judgement.reasons,
+    })),
+    exposures: {
+      steps: steps
+        .filter(({ weight }) => weight > 0 && weight < 100)
+        .map(({ weight, candidate, champion }) => ({
+          candidate: candidate?.requests ?? 0,
+          champion: champion?.requests ?? 0,
+          expectedShare: weight / 100,
+        })),
+    },
+    step: {
+      index: position.index,
+      elapsedSeconds: position.elapsedMs / 1000,
+      units: { candidate: current?.candidate?.requests ?? 0, champion: current?.champion?.requests ?? 0 },
+    },
+    ...(before === null ? {} : { previous: before.rollout }),
+  });
+  const told = judgements.flatMap(({ judgement }) => judgement.reasons);
+  return {
+    action: action === 'promote' ? 'advance' : action,
+    checks: judgements.map(({ name, judgement }) => summary(name, judgement)),
+    // The numbers first: what passed is as much worth knowing as what did not.
+    reasons: [
+      ...new Set(
+        action === 'advance' || action === 'promote' ? [...told, ...reasons] : [...reasons, ...told, ...warnings]
+      ),
+    ],
+    judged: {
+      v: 1,
+      steps,
+      metrics: Object.fromEntries(judgements.map(({ name, judgement }) => [name, judgement.state])),
+      rollout: state,
+    },
+  };
+}
+
+const bounded = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+function summary(name: string, j: MetricJudgement): CheckSummary {
+  return {
+    name,
+    verdict: j.verdict,
+    estimate: j.estimate === null ? null : bounded(j.estimate),
+    lower: bounded(j.lower),
+    upper: bounded(j.upper),
+    threshold: j.worseThan,
+    n: j.n,
+    reason: j.reasons.join('; '),
+  };
+}
