@@ -1,0 +1,103 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { afterAll, describe, expect, it } from 'vitest';
+import { readConfig } from './config.js';
+import { onprem } from './index.js';
+
+const stateFolder = mkdtempSync(`${tmpdir()}/retempo-onprem-`);
+afterAll(() => rmSync(stateFolder, { recursive: true, force: true }));
+
+describe('configuration of a local site', () => {
+  it.each([undefined, null, {}])('everything has a default: %s', (value) => {
+    const { config, problems } = readConfig(value);
+    expect(problems).toEqual([]);
+    expect(config).toEqual({ root: null, pools: [{ name: 'cpu', slots: 2 }], stopGraceMs: 30_000, endpoints: {} });
+  });
+
+  it('is read whole', () => {
+    const { config, problems } = readConfig({
+      root: '/srv/site',
+      pools: { cpu: { slots: 4 }, h100: { slots: 1 } },
+      stopGrace: '1.5m',
+      endpoints: { 'flight-delay': { dataPort: 8500 } },
+    });
+    expect(problems).toEqual([]);
+    expect(config).toEqual({
+      root: '/srv/site',
+      pools: [
+        { name: 'cpu', slots: 4 },
+        { name: 'h100', slots: 1 },
+      ],
+      stopGraceMs: 90_000,
+      endpoints: { 'flight-delay': { dataPort: 8500 } },
+    });
+  });
+
+  it.each<[unknown, string, RegExp]>([
+    ['text', '', /mapping/],
+    [{ root: 7 }, 'root', /folder/],
+    [{ root: 'a\0b' }, 'root', /folder/],
+    [{ pool: {} }, 'pool', /unknown key; expected one of root, pools/],
+    [{ pools: {} }, 'pools', /at least one pool/],
+    [{ pools: ['cpu'] }, 'pools', /mapping/],
+    [{ pools: { CPU: { slots: 1 } } }, 'pools.CPU', /lower-case/],
+    [{ pools: { cpu: { slots: 'two' } } }, 'pools.cpu.slots', /whole number >= 1 .*got "two"/],
+    [{ pools: { cpu: { slots: 0 } } }, 'pools.cpu.slots', /whole number/],
+    [{ pools: { cpu: { slots: 1.5 } } }, 'pools.cpu.slots', /whole number/],
+    [{ pools: { cpu: { slots: 1, gpus: 1 } } }, 'pools.cpu.gpus', /unknown key/],
+    [{ stopGrace: 30 }, 'stopGrace', /duration/],
+    [{ stopGrace: '-1s' }, 'stopGrace', /duration/],
+    [{ stopGrace: '90h' }, 'stopGrace', /at most 24h/],
+    [{ endpoints: { 'Flight Delay': {} } }, 'endpoints.Flight Delay', /lower-case/],
+    [{ endpoints: { f: { dataPort: 70_000 } } }, 'endpoints.f.dataPort', /port/],
+    [{ endpoints: { f: { nope: 1 } } }, 'endpoints.f.nope', /unknown key/],
+  ])('%j: one clear problem at %s', (value, path, message) => {
+    const problems = onprem().checkConfig(value);
+    expect(problems.map((problem) => problem.path.join('.'))).toEqual([path]);
+    expect(problems[0]?.message).toMatch(message);
+  });
+
+  it('all problems at once', () => {
+    expect(readConfig({ root: 1, stopGrace: 'soon', pools: { cpu: { slots: -1 } } }).problems).toHaveLength(3);
+  });
+});
+
+describe('local site', () => {
+  const context = {
+    stateFolder,
+    materialize: () => Promise.resolve(),
+    secret: () => Promise.resolve(''),
+  };
+  const call = { signal: new AbortController().signal, deadlineMs: Date.now() + 60_000 };
+
+  it('opens below the state folder, can work, and leaves nothing of its probe behind', async () => {
+    const site = await onprem().site({ id: 'onprem.east', config: {}, context });
+    expect(site).toMatchObject({
+      id: 'onprem.east',
+      root: `${stateFolder}/onprem.east`,
+      pools: [{ name: 'cpu', slots: 2 }],
+    });
+    expect(await site.probe(call)).toEqual([]);
+    expect(readdirSync(site.root)).toEqual(['serving']);
+    await site.close();
+  });
+
+  it('a wrong configuration rejects with every problem', async () => {
+    const opening = onprem().site({ id: 'onprem.east', config: { root: 1, stopGrace: 2 }, context });
+    await expect(opening).rejects.toMatchObject({
+      class: 'InvalidSpec',
+      message: expect.stringMatching(/sites\.onprem\.east\.root.*\n.*stopGrace/) as string,
+    });
+  });
+
+  it('a folder that is none is a problem of the probe', async () => {
+    const site = await onprem().site({ id: 'onprem.west', config: {}, context });
+    rmSync(site.root, { recursive: true });
+    const { writeFileSync } = await import('node:fs');
+    writeFileSync(site.root, 'a file in the way');
+    const problems = await site.probe(call);
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems[0]?.message).toMatch(/writable/);
+    await site.close();
+  });
+});

@@ -1,0 +1,117 @@
+import { isSlug } from '@retempo/workflows/contracts';
+import type { Pool } from '@retempo/activities/ports';
+import { checkEndpointOptions, type EndpointOptions } from './serving/index.js';
+
+/** Something wrong in a site's entry of `retempo.yaml`. */
+export interface ConfigProblem {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** A site's entry with its defaults filled in. */
+export interface OnpremConfig {
+  /** Absolute, or relative to the provider's state folder; null = a folder named after the site there. */
+  readonly root: string | null;
+  readonly pools: readonly Pool[];
+  /** Between SIGTERM and SIGKILL, in milliseconds. */
+  readonly stopGraceMs: number;
+  readonly endpoints: { readonly [endpoint: string]: EndpointOptions };
+}
+
+type Path = readonly (string | number)[];
+
+interface Reader {
+  readonly problems: ConfigProblem[];
+  readonly refuse: (path: Path, message: string) => undefined;
+}
+
+const defaultPools: readonly Pool[] = [{ name: 'cpu', slots: 2 }];
+const defaultStopGraceMs = 30_000;
+const maxSlots = 10_000;
+
+const millisecondsPer: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+const shown = (value: unknown): string => {
+  const text = JSON.stringify(value) as string | undefined;
+  return (text ?? String(value)).slice(0, 60);
+};
+
+function readDuration(reader: Reader, path: Path, value: unknown, maxMs: number): number | undefined {
+  const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h)$/.exec(value) : null;
+  const duration = match === null ? Number.NaN : Number(match[1]) * (millisecondsPer[match[2] ?? ''] ?? Number.NaN);
+  if (Number.isFinite(duration) && duration <= maxMs) return Math.round(duration);
+  return reader.refuse(path, `expected a duration such as 30s, at most ${maxMs / 3_600_000}h, got ${shown(value)}`);
+}
+
+function readWhole(reader: Reader, path: Path, value: unknown, min: number, max: number): number | undefined {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  return reader.refuse(path, `expected a whole number >= ${min} and <= ${max}, got ${shown(value)}`);
+}
+
+/** Entries of a mapping; problems for anything else and for keys that are not in `known`. */
+function readSection(
+  reader: Reader,
+  path: Path,
+  value: unknown,
+  known: readonly string[] | null
+): { readonly [key: string]: unknown } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    reader.refuse(path, `expected a mapping, got ${shown(value)}`);
+    return {};
+  }
+  if (known !== null) {
+    for (const key of Object.keys(value)) {
+      if (!known.includes(key)) reader.refuse([...path, key], `unknown key; expected one of ${known.join(', ')}`);
+    }
+  }
+  return value as { readonly [key: string]: unknown };
+}
+
+function readPools(reader: Reader, value: unknown): readonly Pool[] {
+  const section = readSection(reader, ['pools'], value, null);
+  const entries = Object.entries(section);
+  if (entries.length === 0 && section === value)
+    reader.refuse(['pools'], 'expected at least one pool, such as cpu: { slots: 2 }');
+  return entries.flatMap(([name, entry]) => {
+    const path = ['pools', name];
+    if (!isSlug(name)) reader.refuse(path, 'expected a name in lower-case letters, digits and -');
+    const { slots } = readSection(reader, path, entry, ['slots']);
+    const read = readWhole(reader, [...path, 'slots'], slots, 1, maxSlots);
+    return read === undefined ? [] : [{ name, slots: read }];
+  });
+}
+
+function readEndpoint(reader: Reader, name: string, value: unknown): EndpointOptions {
+  const path = ['endpoints', name];
+  if (!isSlug(name)) reader.refuse(path, 'expected a name in lower-case letters, digits and -');
+  for (const problem of checkEndpointOptions(value)) reader.refuse([...path, ...problem.path], problem.message);
+  return value as EndpointOptions;
+}
+
+/**
+ * Reads a site's entry: `root` (folder), `pools` (`<name>: { slots }`, default `cpu: { slots: 2 }`), `stopGrace`
+ * (duration, default 30s), `endpoints` (options by name, see {@link EndpointOptions}). Returns every problem
+ * there is; the configuration is only meant to be used when there is none.
+ */
+export function readConfig(value: unknown): {
+  readonly config: OnpremConfig;
+  readonly problems: readonly ConfigProblem[];
+} {
+  const problems: ConfigProblem[] = [];
+  const reader: Reader = { problems, refuse: (path, message) => void problems.push({ path, message }) };
+  const known = ['root', 'pools', 'stopGrace', 'endpoints'];
+  const { root, pools, stopGrace, endpoints } = readSection(reader, [], value ?? {}, known);
+  const isFolder = typeof root === 'string' && root.trim() !== '' && root.length <= 1024 && !root.includes('\0');
+  if (root !== undefined && !isFolder) reader.refuse(['root'], `expected a folder, got ${shown(root)}`);
+  const entries = endpoints === undefined ? [] : Object.entries(readSection(reader, ['endpoints'], endpoints, null));
+  const config: OnpremConfig = {
+    root: isFolder ? root : null,
+    pools: pools === undefined ? defaultPools : readPools(reader, pools),
+    stopGraceMs:
+      stopGrace === undefined
+        ? defaultStopGraceMs
+        : (readDuration(reader, ['stopGrace'], stopGrace, 24 * 3_600_000) ?? defaultStopGraceMs),
+    endpoints: Object.fromEntries(entries.map(([name, entry]) => [name, readEndpoint(reader, name, entry)])),
+  };
+  return { config, problems };
+}

@@ -1,0 +1,51 @@
+import type { Pool } from '@retempo/activities/ports';
+import { PortError } from '@retempo/activities/ports';
+import type { JobIntent } from '@retempo/workflows/contracts';
+import { isJobKey } from './layout.js';
+
+const refuse = (what: string): never => {
+  throw new PortError('InvalidSpec', what);
+};
+
+/** Longest time limit of a job, in milliseconds: ten years, so that arithmetic stays exact. */
+const maxTimeoutMs = 10 * 366 * 86_400_000;
+
+function checkCommand(intent: JobIntent, site: string): void {
+  const { program, replicas } = intent.spec;
+  if (!('command' in program))
+    refuse(`${site} runs commands only; give the job a command instead of an image or a native job`);
+  const command = 'command' in program ? program.command : [];
+  if (command.length === 0 || command[0] === '') refuse('the command is empty; name a program');
+  const bad = command.findIndex((part) => typeof part !== 'string' || part.includes('\0'));
+  if (bad >= 0) refuse(`part ${bad} of the command contains a NUL character or is no text`);
+  if (replicas !== undefined && replicas !== 1)
+    refuse(`${site} runs one process per job; replicas must be 1, not ${replicas}`);
+}
+
+function checkEnvironment(intent: JobIntent): void {
+  for (const [name, value] of Object.entries(intent.spec.env ?? {})) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      refuse(`not a name of an environment variable: ${JSON.stringify(name)}`);
+    if (name.startsWith('RETEMPO_')) refuse(`${name}: names that start with RETEMPO_ are set by Retempo`);
+    if (typeof value !== 'string' || value.includes('\0'))
+      refuse(`${name}: the value contains a NUL character or is no text`);
+  }
+}
+
+/** Throws class `InvalidSpec` for an intent that can never run here; returns the pool it goes to (default: the first). */
+export function checkIntent(intent: JobIntent, site: string, pools: readonly Pool[]): Pool {
+  if (!isJobKey(intent.key))
+    refuse(`not a job key (64 hex digits expected): ${JSON.stringify(intent.key.slice(0, 80))}`);
+  checkCommand(intent, site);
+  checkEnvironment(intent);
+  for (const name of Object.keys(intent.spec.inputs)) {
+    if (!/^[A-Za-z][A-Za-z0-9_-]{0,62}$/.test(name)) refuse(`not a name of an input: ${JSON.stringify(name)}`);
+  }
+  const { timeoutMs } = intent.spec;
+  if (!Number.isFinite(timeoutMs) || timeoutMs <= 0 || timeoutMs > maxTimeoutMs) {
+    refuse(`timeoutMs must be above 0 and at most ten years, not ${timeoutMs}`);
+  }
+  const pool = intent.pool === undefined ? pools[0] : pools.find(({ name }) => name === intent.pool);
+  const known = pools.map(({ name }) => name).join(', ');
+  return pool ?? refuse(`${site} has no pool ${JSON.stringify(intent.pool)}; it has: ${known === '' ? 'none' : known}`);
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { outcomeOf, type EndOfProgram } from './outcome.js';
+
+const end = (part: Partial<EndOfProgram>) =>
+  outcomeOf({
+    cause: 'own',
+    exit: { code: 0, signal: null },
+    startedAt: '2026-01-01T00:00:00.000Z',
+    endedAt: '2026-01-01T00:00:01.200Z',
+    timeoutMs: 5000,
+    tail: 'tail of the log',
+    ...part,
+  });
+
+describe('outcome of a program', () => {
+  it.each<[string, Partial<EndOfProgram>, string, string | undefined]>([
+    ['exit code 0', {}, 'succeeded', undefined],
+    ['exit code 1', { exit: { code: 1, signal: null } }, 'failed', 'UserCodeFailed'],
+    ['a signal', { exit: { code: null, signal: 'SIGSEGV' } }, 'failed', 'UserCodeFailed'],
+    ['SIGKILL from elsewhere', { exit: { code: null, signal: 'SIGKILL' } }, 'failed', 'UserCodeFailed'],
+    ['SIGTERM from elsewhere', { exit: { code: null, signal: 'SIGTERM' } }, 'preempted', 'Preempted'],
+    ['an exit code that nobody saw', { exit: null }, 'lost', 'ServiceFault'],
+    ['stopped, though it exited with 0', { cause: 'stop' }, 'stopped', 'Cancelled'],
+    ['stopped, exit code not seen', { cause: 'stop', exit: null }, 'stopped', 'Cancelled'],
+    ['time limit', { cause: 'timeout', exit: { code: null, signal: 'SIGKILL' } }, 'failed', 'DeadlineExceeded'],
+    ['shutdown of the machine', { cause: 'interrupted' }, 'preempted', 'Preempted'],
+  ])('%s', (_title, part, result, errorClass) => {
+    const outcome = end(part);
+    expect([outcome.result, outcome.class]).toEqual([result, errorClass]);
+    expect(outcome.billedSeconds).toBe(2);
+  });
+
+  it('keeps the sentence and as much of the end of the log as fits into 2 KiB', () => {
+    const { message } = end({ exit: { code: 9, signal: null }, tail: `${'ü'.repeat(3000)}THE END` });
+    expect(message.startsWith('exit code 9\n')).toBe(true);
+    expect(message.endsWith('THE END')).toBe(true);
+    expect(Buffer.byteLength(message)).toBeLessThanOrEqual(2048);
+  });
+});

@@ -1,0 +1,3 @@
+export { createOnpremServing, type OnpremServing } from './onprem-serving.js';
+export { checkEndpointOptions } from './check-endpoint-options.js';
+export type { EndpointOptions } from './layout.js';

@@ -1,0 +1,35 @@
+import { parseArgs } from 'node:util';
+import { alreadyRunningExitCode } from './layout.js';
+import { AlreadyRunning, startRouter } from './router.js';
+
+// The router of one endpoint: `node router-main.js --state <folder>`. Started detached by a site, it outlives workers.
+
+const { values } = parseArgs({ options: { state: { type: 'string' } } });
+if (values.state === undefined) throw new Error('usage: router-main --state <folder>');
+
+const log = (message: string): void => {
+  process.stderr.write(`${new Date().toISOString()} ${message}\n`);
+};
+
+try {
+  const router = await startRouter(values.state, log);
+  log(`router ready: data port ${router.dataPort}, admin port ${router.adminPort}`);
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    log('router stops');
+    router.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log(`stopping failed: ${String(error)}`);
+        process.exit(1);
+      }
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+} catch (error) {
+  log(`router cannot start: ${(error as Error).message}`);
+  process.exit(error instanceof AlreadyRunning ? alreadyRunningExitCode : 1);
+}

@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { type Call, isPortError, PortError } from '@retempo/activities/ports';
+import { readJson, replaceJson } from '../jobs/atomic-file.js';
+import { isAlive, signalProcess } from '../jobs/process-identity.js';
+import { type AdminRequest, callRouter } from './admin-client.js';
+import {
+  alreadyRunningExitCode,
+  programPath,
+  type RouterConfig,
+  type RouterFiles,
+  type RouterProcess,
+} from './layout.js';
+
+// Finding, starting and ending the router process of an endpoint. Any worker may do it at any time: the process is found by pid and
+// start time in its state folder, and a second one on the same folder ends by itself.
+
+const startWithinMs = 20_000;
+const pollEveryMs = 25;
+
+const sleep = (milliseconds: number) =>
+  new Promise<void>((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+
+/** The router that runs on a state folder, or undefined when none does. */
+function runningRouter(files: RouterFiles): RouterProcess | undefined {
+  const found = readJson(files.process) as RouterProcess | null;
+  return found !== null && !found.stopped && isAlive(found.process) ? found : undefined;
+}
+
+/** True when the router of this folder died; false while it runs, was stopped in order, or never ran. */
+export function hasDied(files: RouterFiles): boolean {
+  const found = readJson(files.process) as RouterProcess | null;
+  return found !== null && !found.stopped && !isAlive(found.process);
+}
+
+function lastLines(path: string): string {
+  if (!existsSync(path)) return 'it wrote no log';
+  return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-2).join(' | ').slice(-1_000);
+}
+
+/**
+ * The running router of an endpoint, started when there is none.
+ *
+ * @throws PortError class `ServiceFault` when it does not start, with the reason from its log.
+ */
+export async function ensureRouterProcess(
+  files: RouterFiles,
+  config: RouterConfig,
+  call: Call
+): Promise<RouterProcess> {
+  const untilMs = Math.min(call.deadlineMs, Date.now() + startWithinMs);
+  for (;;) {
+    const running = runningRouter(files);
+    if (running !== undefined) return running;
+    mkdirSync(files.logs, { recursive: true, mode: 0o700 });
+    replaceJson(files.config, config);
+    const log = openSync(files.routerLog, 'a', 0o600);
+    const ended: { code?: number | null } = {};
+    try {
+      const child = spawn(process.execPath, [programPath('router-main'), `--state=${files.folder}`], {
+        detached: true,
+        stdio: ['ignore', log, log],
+      });
+      child.on('error', () => (ended.code = null));
+      child.on('exit', (code) => (ended.code = code));
+      child.unref();
+    } finally {
+      closeSync(log);
+    }
+    while (ended.code === undefined) {
+      const started = runningRouter(files);
+      if (started !== undefined) return started;
+      if (call.signal.aborted)
+        throw new PortError('Cancelled', `the caller no longer waits for the router of ${config.endpoint}`);
+      if (Date.now() > untilMs) {
+        throw new PortError(
+          'ServiceFault',
+          `the router of ${config.endpoint} did not start in time; see ${files.routerLog}`
+        );
+      }
+      await sleep(pollEveryMs);
+    }
+    // Somebody else's router was faster, or it cannot run here.
+    if (ended.code !== alreadyRunningExitCode || Date.now() > untilMs) {
+      throw new PortError('ServiceFault', `the router of ${config.endpoint} cannot run: ${lastLines(files.routerLog)}`);
+    }
+    await sleep(pollEveryMs);
+  }
+}
+
+/** Ends the router of a folder in order (requests on the way are answered), by force when it does not end within `graceMs`. */
+export async function stopRouterProcess(files: RouterFiles, graceMs: number): Promise<void> {
+  const running = runningRouter(files);
+  if (running === undefined) return;
+  signalProcess(running.process, 'SIGTERM');
+  const untilMs = Date.now() + graceMs;
+  while (isAlive(running.process) && Date.now() < untilMs) await sleep(pollEveryMs);
+  if (!isAlive(running.process)) return;
+  signalProcess(running.process, 'SIGKILL');
+  for (const server of running.servers) signalProcess(server, 'SIGKILL');
+  replaceJson(files.process, { ...running, stopped: true } satisfies RouterProcess);
+}
+
+const dyingWithinMs = 500;
+const maxAttempts = 3;
+
+async function hasEnded(router: RouterProcess): Promise<boolean> {
+  const untilMs = Date.now() + dyingWithinMs;
+  while (isAlive(router.process)) {
+    if (Date.now() > untilMs) return false;
+    await sleep(pollEveryMs);
+  }
+  return true;
+}
+
+/**
+ * One call to the router of an endpoint. A router that turns out to be dead is started and asked again, unless the call may have
+ * changed something before it died.
+ */
+export async function askRouter(
+  files: RouterFiles,
+  config: RouterConfig,
+  what: AdminRequest,
+  call: Call
+): Promise<unknown> {
+  for (let attempt = 1; ; attempt++) {
+    const router = await ensureRouterProcess(files, config, call);
+    try {
+      return await callRouter(router, what, call);
+    } catch (error) {
+      // `ServiceFault` of a change means that it never reached the router.
+      const isFault = isPortError(error) && error.class === 'ServiceFault';
+      if (!isFault || attempt === maxAttempts || !(await hasEnded(router))) throw error;
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto';
+import { readJson, replaceJson } from '../jobs/atomic-file.js';
+import { takeClaim } from '../jobs/claim.js';
+import { isAlive, ownIdentity, type ProcessIdentity, signalProcess } from '../jobs/process-identity.js';
+import { openAdmin } from './admin.js';
+import { openControl } from './control.js';
+import { openCounters } from './counters.js';
+import { openFleet } from './fleet.js';
+import { defaultFrontLimits, openFront } from './front.js';
+import { routerFiles, type RouterConfig, type RouterProcess } from './layout.js';
+import { openRequestLog } from './request-log.js';
+import { createRoutes } from './routes.js';
+import { openTraffic } from './traffic.js';
+
+const countersEveryMs = 1_000;
+const leaseEveryMs = 100;
+
+export interface Router {
+  readonly dataPort: number;
+  readonly adminPort: number;
+  /** Finishes what is on the way, writes everything and ends the model servers. */
+  stop(): Promise<void>;
+}
+
+/** Thrown when another router already runs on the state folder. */
+export class AlreadyRunning extends Error {
+  override readonly name = 'AlreadyRunning';
+}
+
+// A fixed port is taken or fails; a free one is kept over restarts when it still is free.
+async function openOnPort<T>(
+  wanted: number,
+  before: number | undefined,
+  open: (port: number) => Promise<T>
+): Promise<T> {
+  if (wanted !== 0 || before === undefined) return open(wanted);
+  try {
+    return await open(before);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    return open(0);
+  }
+}
+
+/**
+ * Runs the router of one endpoint in this process: claims the state folder, takes over what it holds, opens both ports.
+ *
+ * @throws AlreadyRunning when another router holds the folder.
+ */
+export async function startRouter(folder: string, log: (message: string) => void): Promise<Router> {
+  const files = routerFiles(folder);
+  const config = readJson(files.config) as RouterConfig | null;
+  if (config === null) throw new Error(`${files.config} is missing: a router is started by its site, which writes it`);
+  const { endpoint, stickiness } = config;
+  const own = ownIdentity();
+  if (!takeClaim<ProcessIdentity>(files.claim, own, (holder) => !isAlive(holder))) {
+    throw new AlreadyRunning(`another router already runs on ${folder}`);
+  }
+  const before = readJson(files.process) as RouterProcess | null;
+  // Servers of a dead router end by themselves, except those that hang.
+  for (const server of before?.servers ?? []) signalProcess(server, 'SIGKILL');
+
+  let problem: string | null = null;
+  const onProblem = (message: string): void => {
+    log(message);
+    problem = message;
+  };
+  const limits = defaultFrontLimits;
+  const requestTimeoutMs = config.requestTimeoutMs ?? limits.requestTimeoutMs;
+  const token = before?.token ?? randomBytes(24).toString('hex');
+  let ports: { readonly dataPort: number; readonly adminPort: number } | undefined;
+  let stopped = false;
+
+  const counters = openCounters(files.counters);
+  const requestLog = openRequestLog(files.requestLog, {
+    rotateBytes: config.logRotateBytes ?? 16 * 1024 ** 2,
+    keepBytes: config.logKeepBytes ?? 4 * 1024 ** 3,
+    onProblem,
+  });
+  // The file exists before anyone looks for it: a glob without a match is an error to DuckDB.
+  await requestLog.flush();
+
+  const writeProcess = (): void => {
+    if (ports === undefined) return;
+    const stored: RouterProcess = { v: 1, process: own, ...ports, token, stopped, servers: fleet.identities() };
+    replaceJson(files.process, stored);
+  };
+  const fleet = openFleet({
+    endpoint,
+    files,
+    maxBodyBytes: limits.maxBodyBytes,
+    requestTimeoutMs,
+    onProblem,
+    onChange: () => {
+      try {
+        writeProcess();
+      } catch (error) {
+        onProblem(`${files.process}: ${(error as Error).message}`);
+      }
+    },
+  });
+  const traffic = openTraffic({
+    endpoint,
+    stickiness,
+    requestTimeoutMs,
+    counters,
+    log: requestLog,
+    upstreamOf: (version) => fleet.upstreamOf(version),
+    beforePick: (nowMs) => control.checkLease(nowMs),
+  });
+  const control = openControl({
+    endpoint,
+    files,
+    fleet,
+    counters,
+    requestLog,
+    traffic,
+    problem: () => problem,
+    onProblem,
+  });
+
+  const timers = [
+    setInterval(() => {
+      counters.flush().catch((error: unknown) => onProblem(`counters: ${String(error)}`));
+    }, countersEveryMs),
+    setInterval(() => control.checkLease(Date.now()), leaseEveryMs),
+  ];
+  const handle = createRoutes({
+    endpoint,
+    describe: () => control.describe(),
+    metadataOf: (version) => fleet.metadataOf(version),
+    infer: (head, body, respond) => traffic.infer(head, body, respond),
+  });
+  const wantedHeader = stickiness !== undefined && 'header' in stickiness ? stickiness.header.toLowerCase() : undefined;
+  const front = await openOnPort(config.dataPort ?? 0, before?.dataPort, (port) =>
+    openFront({ port, wantedHeader, limits, handle })
+  );
+  const admin = await openOnPort(config.adminPort ?? 0, before?.adminPort, (port) =>
+    openAdmin({ port, token, control })
+  );
+  ports = { dataPort: front.port, adminPort: admin.port };
+  writeProcess();
+
+  return {
+    ...ports,
+    stop: async () => {
+      await front.drain(requestTimeoutMs + 1_000);
+      await admin.close();
+      for (const timer of timers) clearInterval(timer);
+      await Promise.allSettled([counters.flush(), requestLog.close()]);
+      await fleet.stop();
+      stopped = true;
+      writeProcess();
+    },
+  };
+}

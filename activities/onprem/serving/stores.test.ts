@@ -1,0 +1,152 @@
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openCounters } from './counters.js';
+import { type LogEntry, openRequestLog } from './request-log.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'retempo-stores-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('counters', () => {
+  it('give the same answers after a restart', async () => {
+    const counters = openCounters(folder);
+    counters.add(1, 'v1', { status: 200, latencyMs: 3, prediction: 0.5 });
+    counters.add(1, 'v1', { status: 503, latencyMs: 80, prediction: null });
+    counters.add(2, 'v1', { status: 404, latencyMs: 1, prediction: null });
+    counters.add(2, 'v2', { status: 200, latencyMs: 1, prediction: null });
+    await counters.flush();
+    const again = openCounters(folder);
+    for (const query of [
+      { version: 'v1' },
+      { version: 'v1', revisions: [1], slowOverMs: 50 },
+      { version: 'v2', slowOverMs: 50 },
+      { version: 'v3' },
+    ]) {
+      expect(again.read(query)).toEqual(counters.read(query));
+    }
+    expect(again.read({ version: 'v1', slowOverMs: 50 })).toEqual({
+      requests: 3,
+      errors: 1,
+      callerErrors: 1,
+      slow: 1,
+      sums: {
+        latencyMs: { n: 3, sum: 84, sumSquares: 6410 },
+        prediction: { n: 1, sum: 0.5, sumSquares: 0.25 },
+      },
+    });
+    expect(again.total(1)).toBe(2);
+  });
+
+  it('write only what has changed', async () => {
+    const counters = openCounters(folder);
+    counters.add(1, 'v1', { status: 200, latencyMs: 3, prediction: null });
+    await counters.flush();
+    rmSync(join(folder, 'r1.json'));
+    counters.add(2, 'v1', { status: 200, latencyMs: 3, prediction: null });
+    await counters.flush();
+    expect(readdirSync(folder)).toEqual(['r2.json']);
+  });
+
+  it('do not know what they cannot read back, now and after every restart, and never tell it as 0', async () => {
+    appendFileSync(join(folder, 'r1.json'), '{"v":1,"arms":[');
+    for (let start = 0; start < 2; start++) {
+      const counters = openCounters(folder);
+      counters.add(1, 'v1', { status: 200, latencyMs: 3, prediction: null });
+      counters.add(2, 'v1', { status: 200, latencyMs: 3, prediction: null });
+      expect(counters.read({ version: 'v1' })).toBeNull();
+      expect(counters.read({ version: 'v1', revisions: [1, 2] })).toBeNull();
+      expect(counters.read({ version: 'v1', revisions: [2] })?.requests).toBe(start + 1);
+      await counters.flush();
+    }
+  });
+});
+
+describe('request log', () => {
+  const entry = (key: string | null): LogEntry => ({
+    key,
+    version: 'v1',
+    revision: 'r1',
+    atMs: 0,
+    status: 200,
+    prediction: 0.25,
+  });
+  const open = (options: { rotateBytes?: number; keepBytes?: number } = {}) =>
+    openRequestLog(folder, { rotateBytes: 1e9, keepBytes: 1e9, onProblem: () => undefined, ...options });
+  const lines = () =>
+    readdirSync(folder)
+      .sort()
+      .flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n').slice(0, -1))
+      .map((line) => JSON.parse(line) as { readonly [key: string]: unknown });
+
+  it('writes one JSON line per request, whatever is in the key', async () => {
+    const log = open();
+    const keys = ['a', '"', '\\', '\n', '\u2028', '😀', null];
+    for (const key of keys) log.add(entry(key));
+    await log.close();
+    expect(lines().map(({ key }) => key)).toEqual(keys);
+    expect(lines()[0]).toEqual({
+      key: 'a',
+      version: 'v1',
+      revision: 'r1',
+      at: '1970-01-01T00:00:00.000Z',
+      status: 200,
+      prediction: 0.25,
+    });
+  });
+
+  it('goes on in a new file after a size and loses nothing on the way', async () => {
+    const log = open({ rotateBytes: 500 });
+    for (let i = 0; i < 50; i++) {
+      log.add(entry(`k${i}`));
+      await log.flush();
+    }
+    await log.close();
+    expect(readdirSync(folder).length).toBeGreaterThan(5);
+    expect(lines().map(({ key }) => key)).toEqual(Array.from({ length: 50 }, (_, i) => `k${i}`));
+  });
+
+  it('removes its oldest files beyond the size that is kept', async () => {
+    const log = open({ rotateBytes: 200, keepBytes: 1_000 });
+    for (let i = 0; i < 50; i++) {
+      log.add(entry(`k${i}`));
+      await log.flush();
+    }
+    await log.close();
+    const kept = lines().map(({ key }) => key);
+    expect(kept.length).toBeLessThan(15);
+    expect(kept).toEqual(Array.from({ length: kept.length }, (_, i) => `k${50 - kept.length + i}`));
+  });
+
+  it('cuts a line that a crash has torn, and keeps the whole ones', async () => {
+    const log = open();
+    log.add(entry('whole'));
+    await log.close();
+    const [name] = readdirSync(folder);
+    appendFileSync(join(folder, name ?? ''), '{"key":"to');
+    const again = open();
+    again.add(entry('next'));
+    await again.close();
+    expect(lines().map(({ key }) => key)).toEqual(['whole', 'next']);
+  });
+
+  it('never holds up the caller when the disk takes nothing: lines are lost and counted', async () => {
+    const problems: string[] = [];
+    const log = openRequestLog(folder, {
+      rotateBytes: 1,
+      keepBytes: 1e9,
+      onProblem: (message) => problems.push(message),
+    });
+    log.add(entry('kept'));
+    await log.flush();
+    rmSync(folder, { recursive: true });
+    log.add(entry('lost'));
+    await log.flush();
+    expect(log.lost()).toBe(1);
+    expect(problems[0]).toContain('1 lines are lost');
+    await log.close();
+  });
+});

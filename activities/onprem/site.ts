@@ -1,0 +1,53 @@
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { ProviderContext, Site } from '@retempo/activities/ports';
+import { PortError } from '@retempo/activities/ports';
+import { readConfig } from './config.js';
+import { createLocalJobs } from './jobs/local-jobs.js';
+import { probeMachine } from './probe.js';
+import { createOnpremServing, type OnpremServing } from './serving/index.js';
+
+/** A local site: what every site has, and what only a local one can tell. */
+export interface OnpremSite extends Site {
+  /** Folder of the site: jobs, pools, cache, routers, and `journal.ndjson` of every process start and end. */
+  readonly root: string;
+  /** Routers of the site, for whoever needs their addresses. */
+  readonly routers: OnpremServing;
+}
+
+/**
+ * Opens a local site. Relative roots are taken from the provider's state folder; default: the folder named after the site
+ * there. Closing it ends no job and no router: both outlive the worker.
+ *
+ * @throws PortError `InvalidSpec` with every problem of the configuration.
+ */
+export function openSite(input: {
+  readonly id: string;
+  readonly config: unknown;
+  readonly context: ProviderContext;
+}): OnpremSite {
+  const { id, context } = input;
+  const { config, problems } = readConfig(input.config);
+  if (problems.length > 0) {
+    const lines = problems.map(({ path, message }) => `${['sites', id, ...path].join('.')}: ${message}`);
+    throw new PortError('InvalidSpec', lines.join('\n'));
+  }
+  const root = resolve(context.stateFolder, config.root ?? id);
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const { pools, stopGraceMs, endpoints } = config;
+  const routers = createOnpremServing({ id, root: `${root}/serving`, endpoints, context });
+  return {
+    id,
+    root,
+    pools,
+    routers,
+    jobs: createLocalJobs({ site: id, root, pools, context, stopGraceMs }),
+    serving: routers.serving,
+    metrics: routers.metrics,
+    probe: () => Promise.resolve(probeMachine(root)),
+    close() {
+      routers.close();
+      return Promise.resolve();
+    },
+  };
+}
