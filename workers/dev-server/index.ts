@@ -1,0 +1,10 @@
+export { DevServerError } from './dev-server-error.js';
+export type { DevServerProblem } from './dev-server-error.js';
+export { cacheFolder, findServerBinary } from './find-server-binary.js';
+export type { FindServerBinaryOptions, ServerBinary } from './find-server-binary.js';
+export { pinnedServerVersion } from './pins.js';
+export { ensureSearchAttributes } from './search-attributes.js';
+export { findDevServer } from './server-record.js';
+export type { RunningDevServer } from './server-record.js';
+export { startDevServer } from './start-dev-server.js';
+export type { DevServer, DevServerOptions } from './start-dev-server.js';

@@ -1,0 +1,38 @@
+import type { WorkerOptions } from '@temporalio/worker';
+
+/** Remembers on an options object which plugins have already worked on it. Spreading the options keeps it. */
+const appliedPlugins = Symbol.for('retempo.appliedPlugins');
+
+type Tagged = WorkerOptions & { readonly [appliedPlugins]?: readonly object[] };
+
+/**
+ * Runs `configure` once per plugin object and options: Temporal calls a plugin twice when it is given to the connection
+ * and to the worker.
+ */
+export function once(plugin: object, options: WorkerOptions, configure: () => WorkerOptions): WorkerOptions {
+  const applied = (options as Tagged)[appliedPlugins] ?? [];
+  if (applied.includes(plugin)) return options;
+  const tagged: Tagged = { ...configure(), [appliedPlugins]: [...applied, plugin] };
+  return tagged;
+}
+
+/**
+ * Throws an Error that names every activity which both the host and the plugin would register: Temporal itself would keep
+ * the last one and say nothing. The very same function twice is no collision.
+ */
+export function refuseCollisions(options: {
+  readonly plugin: string;
+  readonly taskQueue: string;
+  readonly existing: object | undefined;
+  readonly added: object;
+}): void {
+  const existing = new Map<string, unknown>(Object.entries(options.existing ?? {}));
+  const names = Object.entries(options.added)
+    .filter(([name, implementation]) => existing.has(name) && existing.get(name) !== implementation)
+    .map(([name]) => name);
+  if (names.length === 0) return;
+  throw new Error(
+    `${options.plugin}: the worker on ${options.taskQueue} already has ${names.length === 1 ? 'an activity' : 'activities'} ` +
+      `named ${names.join(', ')}; rename yours, or run it on a task queue of its own`
+  );
+}
