@@ -1,0 +1,119 @@
+import {
+  Client,
+  Connection,
+  ServiceError,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { afterAll, describe, expect, it } from 'vitest';
+import { call } from './call.js';
+import { isStarterError, StarterError } from './errors.js';
+
+// Nobody listens on port 1, and nothing here is asked: what a call throws is given.
+const connection = Connection.lazy({ address: '127.0.0.1:1' });
+const client = new Client({ connection });
+afterAll(() => connection.close());
+
+/** What `call` makes of an error. */
+async function failing(error: unknown): Promise<unknown> {
+  try {
+    return await call({ client, model: 'flight-delay', timeoutMs: 1_500 }, 'retrain', async () => {
+      throw error;
+    });
+  } catch (thrown) {
+    return thrown;
+  }
+}
+
+/** What grpc-js throws: an error with a status code. */
+const grpcError = (code: number, details: string) =>
+  Object.assign(new Error(`${code}: ${details}`), { code, details, metadata: {} });
+
+const table: readonly {
+  readonly what: string;
+  readonly error: unknown;
+  readonly problem: string;
+  readonly says: string;
+}[] = [
+  {
+    what: 'a workflow that does not exist',
+    error: new WorkflowNotFoundError('not found', 'retempo/flight-delay', undefined),
+    problem: 'unknownModel',
+    says: 'retempo apply',
+  },
+  {
+    what: 'NOT_FOUND inside a service error',
+    error: new ServiceError('query failed', { cause: grpcError(5, 'workflow not found') }),
+    problem: 'unknownModel',
+    says: 'there is no model "flight-delay"',
+  },
+  {
+    what: 'an update that nobody took in time',
+    error: new WorkflowUpdateRPCTimeoutOrCancelledError('update timed out', { cause: new Error('deadline') }),
+    problem: 'noWorker',
+    says: 'no worker answered within 1.5 s',
+  },
+  {
+    what: 'a deadline inside a service error',
+    error: new ServiceError('query failed', { cause: grpcError(4, 'Deadline exceeded') }),
+    problem: 'noWorker',
+    says: 'ask again with the same id',
+  },
+  {
+    what: 'an update that the validator refused',
+    error: new WorkflowUpdateFailedError('update failed', ApplicationFailure.nonRetryable('kind: expected one of')),
+    problem: 'malformed',
+    says: 'retrain flight-delay: kind: expected one of',
+  },
+  {
+    what: 'UNAVAILABLE',
+    error: new ServiceError('failed', { cause: grpcError(14, 'connection refused') }),
+    problem: 'unavailable',
+    says: 'the Temporal server does not answer',
+  },
+  {
+    what: 'RESOURCE_EXHAUSTED',
+    error: new ServiceError('failed', { cause: grpcError(8, 'namespace rate limit') }),
+    problem: 'unavailable',
+    says: 'retrain flight-delay',
+  },
+];
+
+describe('call', () => {
+  it.each(table)('$what is $problem', async ({ error, problem, says }) => {
+    const thrown = await failing(error);
+    expect(thrown).toBeInstanceOf(StarterError);
+    expect(thrown).toMatchObject({ problem, message: expect.stringContaining(says), cause: error });
+  });
+
+  it('leaves a StarterError as it is, and does not hide what it does not know', async () => {
+    const own = new StarterError('nothingToDo', 'nothing waits');
+    expect(await failing(own)).toBe(own);
+    const bug = new TypeError('x is not a function');
+    expect(await failing(bug)).toBe(bug);
+  });
+
+  it('passes the answer on', async () => {
+    await expect(call({ client, model: 'm', timeoutMs: 1_000 }, 'ask', () => Promise.resolve(7))).resolves.toBe(7);
+  });
+});
+
+describe('isStarterError', () => {
+  it('holds for the error of another copy of this package', () => {
+    const other = Object.assign(new Error('there is no model "x"'), {
+      [Symbol.for('retempo.StarterError')]: true,
+      problem: 'unknownModel',
+    });
+    expect(isStarterError(other)).toBe(true);
+    expect(other).not.toBeInstanceOf(StarterError);
+  });
+
+  it.each([[null], [undefined], ['unknownModel'], [new Error('x')], [{ problem: 'unknownModel' }]])(
+    'not for %j',
+    (value) => {
+      expect(isStarterError(value)).toBe(false);
+    }
+  );
+});

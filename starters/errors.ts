@@ -1,0 +1,30 @@
+const marker = Symbol.for('retempo.StarterError');
+
+export type StarterProblem =
+  /** No governor has this name: `retempo apply` has not been run for it. */
+  | 'unknownModel'
+  /** The server took the request, but no worker answered in time. It may still be carried out: ask again with the same id. */
+  | 'noWorker'
+  /** The Temporal server cannot be reached. Nothing was started. */
+  | 'unavailable'
+  /** The request itself is wrong. Nothing was started. */
+  | 'malformed'
+  /** There is nothing that this button could act on. */
+  | 'nothingToDo';
+
+/** The one error starters throw. `problem` tells what to do; `message` says it in a sentence. */
+export class StarterError extends Error {
+  override readonly name = 'StarterError';
+  readonly problem: StarterProblem;
+  readonly [marker] = true;
+
+  constructor(problem: StarterProblem, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.problem = problem;
+  }
+}
+
+/** Holds across copies of this package, unlike `instanceof`. */
+export function isStarterError(error: unknown): error is StarterError {
+  return typeof error === 'object' && error !== null && marker in error;
+}

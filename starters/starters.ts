@@ -1,0 +1,243 @@
+import { createHash } from 'node:crypto';
+import type { Client } from '@temporalio/client';
+import {
+  governorId,
+  isSlug,
+  type Answer,
+  type Decision,
+  type GovernorStatus,
+  type Trigger,
+  type WaitingFor,
+} from '@retempo/workflows/contracts';
+import {
+  abort,
+  approve,
+  getDecisions,
+  getRunStatus,
+  getStatus,
+  pause,
+  promote,
+  reject,
+  requestRetrain,
+  resume,
+  rollback,
+  triggersReported,
+  type ButtonAnswer,
+  type RunStatus,
+} from '@retempo/workflows/messages';
+import { call } from './call.js';
+import { StarterError } from './errors.js';
+
+export interface StarterOptions {
+  /** The Temporal client the host already has. Its interceptors, codec and namespace are used as they are. */
+  readonly client: Client;
+  /** How long an answer may take, in milliseconds. Default 15,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface RetrainRequest {
+  readonly model: string;
+  /** Who reports, such as `pricing`. */
+  readonly source: string;
+  /** Your id of this occurrence. The same source and id are answered once, however often they are sent. */
+  readonly id: string;
+  /** Half a sentence for people: `new fares loaded`. */
+  readonly cause: string;
+  /** Default `event`. */
+  readonly kind?: 'event' | 'person';
+  /** Who asks, from the caller's authenticated context. Default: the source. */
+  readonly actor?: string;
+  /** Overrides cooldown, budget and hold; needs `kind: 'person'`. */
+  readonly force?: boolean;
+  /** When it happened; default now. */
+  readonly at?: Date;
+}
+
+export interface Press {
+  readonly model: string;
+  /** Who presses, from the caller's authenticated context. */
+  readonly actor: string;
+  readonly reason: string;
+}
+
+/** `getStatus`: the governor's status and, while a release has a canary or a gate, its own. */
+export interface ModelStatus extends GovernorStatus {
+  readonly detail: RunStatus | null;
+}
+
+/** Functions of Retempo over a caller's Temporal client. Every one throws {@link StarterError} and nothing else expected. */
+export interface Starters {
+  /** Asks for a retrain and waits for the governor's answer. Never starts a model that does not exist. */
+  requestRetrain(request: RetrainRequest): Promise<Answer>;
+  /** Reports many events of one model without waiting for answers; at least once, deduplicated by source and id. */
+  reportEvents(model: string, events: readonly Omit<RetrainRequest, 'model' | 'kind' | 'force'>[]): Promise<void>;
+  getStatus(model: string): Promise<ModelStatus>;
+  /** Newest first, at most 20; older ones are in the registry. */
+  getDecisions(model: string, limit?: number): Promise<readonly Decision[]>;
+  /** Approves what waits. The digests are read from what waits now unless they are given. */
+  approve(vote: Press & { readonly digests?: WaitingFor['digests'] }): Promise<ButtonAnswer>;
+  reject(vote: Press & { readonly digests?: WaitingFor['digests'] }): Promise<ButtonAnswer>;
+  /** `what: 'model'` (default): no new runs. `what: 'rollout'`: freeze the weight of the running canary. */
+  pause(press: Press & { readonly what?: 'model' | 'rollout' }): Promise<ButtonAnswer>;
+  resume(press: Press & { readonly what?: 'model' | 'rollout' }): Promise<ButtonAnswer>;
+  /** Of the running canary: skip the remaining proof. */
+  promote(press: Press): Promise<ButtonAnswer>;
+  /**
+   * Of the running canary: 100 % back to the champion. When nothing runs: back to the champion before the present one, or
+   * to the present one when the endpoint serves something else.
+   */
+  rollback(press: Press): Promise<ButtonAnswer>;
+  /** As rollback, but recorded as a person's abort and not as a failed retrain. */
+  abort(press: Press): Promise<ButtonAnswer>;
+}
+
+/** Canaries are named by their endpoint; a gate has other buttons. */
+const endpointPrefix = 'retempo/endpoint/';
+
+/** At most this many triggers travel in one signal. */
+const triggersPerSignal = 50;
+
+/**
+ * @example
+ * const retempo = createStarters({ client });
+ * await retempo.requestRetrain({ model: 'flight-delay', source: 'pricing', id: order.id, cause: 'new fares loaded' });
+ */
+export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): Starters {
+  const ask = async <T>(model: string, what: string, run: () => Promise<T>): Promise<T> => {
+    if (!isSlug(model)) {
+      throw new StarterError(
+        'malformed',
+        `"${model}" is no model name: lower-case letters, digits and "-", at most 63 characters`
+      );
+    }
+    return call({ client, model, timeoutMs }, what, run);
+  };
+  const governor = (model: string) => client.workflow.getHandle(governorId(model));
+
+  const status = async (model: string): Promise<ModelStatus> => {
+    const known = await ask(model, 'ask the status of', () => governor(model).query(getStatus));
+    return { ...known, detail: await detailOf(known) };
+  };
+
+  const detailOf = async (known: GovernorStatus): Promise<RunStatus | null> => {
+    const id = await workflowOf(known);
+    if (id === null) return null;
+    return ask(known.model, 'ask the run of', () => client.workflow.getHandle(id).query(getRunStatus)).catch(
+      () => null
+    );
+  };
+
+  /** The part of the running release that people act on: what waits, else its gate or canary. */
+  const workflowOf = async (known: GovernorStatus): Promise<string | null> => {
+    if (known.running === null) return null;
+    if (known.waitingFor !== null) return known.waitingFor.workflowId;
+    if (known.running.phase !== 'canary' && known.running.phase !== 'gate') return null;
+    const described = await ask(known.model, 'describe the run of', () =>
+      client.workflow.getHandle(known.running!.runId).describe()
+    );
+    const child = described.raw.pendingChildren?.find(
+      ({ workflowTypeName }) => workflowTypeName === 'canaryDeployment' || workflowTypeName === 'validationGate'
+    );
+    return child?.workflowId ?? null;
+  };
+
+  const canaryButton = async (press: Press, what: string, message: typeof rollback): Promise<ButtonAnswer> => {
+    const known = await ask(press.model, 'ask the status of', () => governor(press.model).query(getStatus));
+    const id = await workflowOf(known);
+    if (id === null || !id.startsWith(endpointPrefix)) {
+      throw new StarterError(
+        'nothingToDo',
+        `${press.model} has no canary under way (${known.sentence}); nothing to ${what}`
+      );
+    }
+    return ask(press.model, what, () =>
+      client.workflow.getHandle(id).executeUpdate(message, { args: [{ actor: press.actor, reason: press.reason }] })
+    );
+  };
+
+  const vote = async (
+    { model, actor, reason, digests }: Press & { readonly digests?: WaitingFor['digests'] },
+    what: string,
+    message: typeof approve
+  ): Promise<ButtonAnswer> => {
+    const { waitingFor, sentence } = await status(model);
+    if (waitingFor?.digests === undefined) {
+      throw new StarterError('nothingToDo', `${model} waits for no approval (${sentence})`);
+    }
+    const about = digests ?? waitingFor.digests;
+    return ask(model, what, () =>
+      client.workflow
+        .getHandle(waitingFor.workflowId)
+        .executeUpdate(message, { args: [{ digests: about, actor, reason }] })
+    );
+  };
+
+  const modelButton = (press: Press, what: string, message: typeof pause) =>
+    ask(press.model, what, () =>
+      governor(press.model).executeUpdate(message, { args: [{ actor: press.actor, reason: press.reason }] })
+    );
+
+  return {
+    async requestRetrain(request) {
+      const trigger = triggerOf(request, request.kind ?? 'event', request.force);
+      // The update id makes a repeated call harmless inside one run of the governor; its own memory does beyond.
+      const updateId = createHash('sha256').update(`${trigger.source}\n${trigger.id}`).digest('hex');
+      return ask(request.model, 'retrain', () =>
+        governor(request.model).executeUpdate(requestRetrain, { args: [trigger], updateId })
+      );
+    },
+    async reportEvents(model, events) {
+      for (let from = 0; from < events.length; from += triggersPerSignal) {
+        const triggers = events
+          .slice(from, from + triggersPerSignal)
+          .map((event) => triggerOf({ ...event, model }, 'event'));
+        await ask(model, 'report events to', () => governor(model).signal(triggersReported, { triggers }));
+      }
+    },
+    getStatus: status,
+    getDecisions: (model, limit) =>
+      ask(model, 'ask the decisions of', () =>
+        governor(model).query(getDecisions, limit === undefined ? {} : { limit })
+      ),
+    approve: (press) => vote(press, 'approve', approve),
+    reject: (press) => vote(press, 'reject', reject),
+    pause: ({ what, ...press }) =>
+      what === 'rollout' ? canaryButton(press, 'pause', pause) : modelButton(press, 'pause', pause),
+    resume: ({ what, ...press }) =>
+      what === 'rollout' ? canaryButton(press, 'resume', resume) : modelButton(press, 'resume', resume),
+    promote: (press) => canaryButton(press, 'promote', promote),
+    async rollback(press) {
+      const known = await ask(press.model, 'ask the status of', () => governor(press.model).query(getStatus));
+      return known.running === null
+        ? modelButton(press, 'roll back', rollback)
+        : canaryButton(press, 'roll back', rollback);
+    },
+    abort: (press) => canaryButton(press, 'abort', abort),
+  };
+}
+
+function triggerOf(request: RetrainRequest, kind: Trigger['kind'], force = false): Trigger {
+  for (const field of ['source', 'id', 'cause'] as const) {
+    const value: unknown = request[field];
+    if (typeof value !== 'string' || value.length === 0 || value.length > 500) {
+      throw new StarterError('malformed', `${field}: expected text of 1 to 500 characters`);
+    }
+    // Source and id are joined by a line break to one identity, so neither may hold one.
+    if (field !== 'cause' && /\p{Cc}/u.test(value)) {
+      throw new StarterError('malformed', `${field}: expected text without control characters`);
+    }
+  }
+  if (request.at !== undefined && Number.isNaN(request.at.getTime())) {
+    throw new StarterError('malformed', 'at: expected a valid Date');
+  }
+  if (force && kind !== 'person') throw new StarterError('malformed', "force: needs kind 'person'");
+  return {
+    kind,
+    source: request.source,
+    id: request.id,
+    cause: request.cause,
+    at: (request.at ?? new Date()).toISOString(),
+    actor: request.actor ?? request.source,
+    ...(force ? { force } : {}),
+  };
+}
