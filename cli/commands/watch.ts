@@ -1,0 +1,103 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isStarterError } from '@retempo/starters';
+import type { Decision } from '@retempo/workflows/contracts';
+import { Option } from 'commander';
+import { exitCode } from '../failure.js';
+import { parseDuration, type CommandDefinition } from '../program.js';
+import type { Session } from '../session.js';
+import { workflowUrl } from '../temporal.js';
+import { harmless } from '../text/style.js';
+import { observe } from '../watch/observe.js';
+import { createDisplay } from '../watch/display.js';
+import { watchLines } from '../watch/watch-lines.js';
+
+interface WatchOptions {
+  readonly once?: boolean;
+  readonly every: number;
+}
+
+/** `retempo watch`. */
+export const watch: CommandDefinition = {
+  name: 'watch',
+  args: '<model>',
+  summary: 'follow a run until it ends',
+  description:
+    'Shows what the run of a model does: progress of its jobs, the gate, the numbers of the canary, and what it waits for ' +
+    'until when. On a terminal the lines are rewritten; elsewhere each change is one line. Ends with the run. When nothing ' +
+    'runs and nothing is reserved it says so and ends.',
+  options: [
+    new Option('--once', 'show the present state and end'),
+    new Option('--every <duration>', 'how often to look').argParser(parseDuration).default(1_000, '1s'),
+  ],
+  examples: ['retempo watch flight-delay', 'retempo watch flight-delay --once --json'],
+  json: 'one document per change { v, at, status, part }, at the end { v, ended: Decision | null }; exit code 1 when the run that was followed did not promote',
+  action: async (session: Session, options: WatchOptions, [model = '']) => {
+    const starters = await session.starters();
+    const temporal = await session.temporal();
+    const { io, style } = session;
+    const json = session.options.json === true;
+    const display = createDisplay(io, { rewrite: !json && options.once !== true && io.terminal.stdout });
+    let followed: string | null = null;
+    let linked = false;
+    for (let looks = 0; !io.interrupted.aborted; looks++) {
+      const seen = await observe(starters, temporal.client, model).catch((error: unknown) => {
+        // A worker or server that is away for a moment ends no watch that has begun.
+        const away = isStarterError(error) && (error.problem === 'noWorker' || error.problem === 'unavailable');
+        if (looks === 0 || options.once === true || !away) throw error;
+        display.show({
+          now: `${model}   no answer: ${error.message}`,
+          around: 'waiting for it to come back',
+          key: error.problem,
+        });
+        return null;
+      });
+      if (seen !== null) {
+        const { running, next, phase } = seen.status;
+        const lines = watchLines(seen, { style, now: Date.now() });
+        if (followed !== null && running?.runId !== followed) {
+          const decision = await outcomeOf(starters, model, followed);
+          display.end();
+          session.result({ v: 1, ended: decision }, endLines(model, followed, decision, session));
+          return decision?.what === 'promoted' ? exitCode.ok : exitCode.failed;
+        }
+        if (json) display.json(lines.key, { v: 1, at: new Date().toISOString(), ...seen });
+        else display.show(lines);
+        if (running !== null && !linked) {
+          linked = true;
+          const url = workflowUrl(temporal, running.runId);
+          if (url !== null) session.say(url);
+        }
+        followed = running?.runId ?? followed;
+        const waits = running !== null || next !== null || phase === 'waiting' || phase === 'confirmed';
+        if (options.once === true || !waits) {
+          display.end();
+          return exitCode.ok;
+        }
+      }
+      await sleep(options.every, undefined, { signal: io.interrupted }).catch(() => undefined);
+    }
+    display.end();
+    return exitCode.ok;
+  },
+};
+
+/** How a run ended, as its governor recorded it. */
+async function outcomeOf(
+  starters: { getDecisions(model: string, limit?: number): Promise<readonly Decision[]> },
+  model: string,
+  runId: string
+): Promise<Decision | null> {
+  const decisions = await starters.getDecisions(model, 20);
+  return decisions.find((one) => one.runId === runId && one.by === 'release') ?? null;
+}
+
+function endLines(model: string, runId: string, decision: Decision | null, session: Session): readonly string[] {
+  const { style } = session;
+  if (decision === null) return [`${model}   run ${runId} ended; see: retempo decisions ${model}`];
+  const paint = decision.what === 'promoted' ? style.good : style.bad;
+  const version = decision.version === undefined ? '' : `   ${decision.version}`;
+  return [
+    `${style.bold(model)}   ${paint(decision.what)}${version}   ${harmless(decision.reason).replaceAll('\n', '\n    ')}`,
+    `more: retempo decisions ${model}`,
+  ];
+}

@@ -1,0 +1,43 @@
+import { powerCount } from '@retempo/analysis';
+import type { ReleaseSpec } from '@retempo/workflows/contracts';
+import { count, percent } from '../text/quantities.js';
+
+/** Simulated canaries per question: the answer is exact to about 5 in 100, which is what a hint needs. */
+const trials = 400;
+/** Looks of the simulated step, and requests of the candidate between two. */
+const looks = 60;
+const perLook = 50;
+/** Simulations are repeatable, so that the same files give the same plan. */
+const seed = 1;
+
+/**
+ * What the first step of a canary will need and what it can find, by simulation of its error guardrail. The rates are
+ * assumed: healthy is half of what the guardrail ignores, and a doubling is judged where errors begin to matter.
+ */
+export function canaryHint(release: ReleaseSpec): string | null {
+  const { worseThan, safeBelow, ignoreBelow } = release.guardrails.errors;
+  const [first] = release.steps;
+  if (first === undefined || ignoreBelow <= 0) return null;
+  const step = {
+    allowedRatio: worseThan,
+    safeBelow: Math.max(safeBelow, worseThan),
+    ignoreBelow,
+    share: first / 100,
+    alpha: release.alpha,
+    looks,
+    perLook,
+    seed,
+    trials,
+  };
+  const healthy = powerCount({ ...step, baseRate: ignoreBelow / 2, ratio: 1 });
+  const doubled = powerCount({ ...step, baseRate: ignoreBelow, ratio: 2 });
+  const passes =
+    healthy.medianUnits === null || healthy.probabilityPass < 0.5
+      ? `a healthy candidate has not passed step 1 (${first} %) after ${count(looks * perLook)} of its requests`
+      : `a healthy candidate passes step 1 (${first} %) after about ${count(healthy.medianUnits)} of its requests, ${count((healthy.medianUnits * 100) / first)} in all`;
+  const caught = Math.round(doubled.probabilityFail * 10);
+  return (
+    `canary: at ${percent(ignoreBelow / 2)} errors ${passes}; from ${percent(ignoreBelow)} to ${percent(ignoreBelow * 2)} ` +
+    `a doubling would be caught ${caught} times in 10 within ${count(looks * perLook)} of them`
+  );
+}

@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import type { ModelSpec } from '@retempo/workflows/contracts';
+import { notEnforced } from './not-enforced.js';
+
+type Part = Parameters<typeof notEnforced>[0];
+const plain = {
+  train: { atMost: null },
+  retrain: { atMost: { cost: null } },
+  watch: { compare: ['training'] },
+} as unknown as Part;
+
+describe('keys that nothing acts on yet', () => {
+  it('says nothing about a model that uses none of them', () => {
+    expect(notEnforced(plain)).toEqual([]);
+  });
+
+  it('names every one that is used', () => {
+    const money = { amount: 20, currency: 'USD' };
+    const spec = {
+      train: { ...plain.train, atMost: money },
+      retrain: { atMost: { cost: 100 } },
+      watch: { compare: ['training', 'sameSlot'] },
+    } as unknown as Pick<ModelSpec, 'train' | 'retrain' | 'watch'>;
+    expect(notEnforced(spec).map((hint) => hint.split(' ')[0])).toEqual([
+      'train.atMost',
+      'retrain.atMost.cost',
+      'watch.compare:',
+    ]);
+  });
+});

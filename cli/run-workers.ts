@@ -1,0 +1,96 @@
+import { join } from 'node:path';
+import { Client } from '@temporalio/client';
+import { controlQueue } from '@retempo/workflows/contracts';
+import { connectWorkers, createWorkers, environmentSecrets, openInstallation, type Project } from '@retempo/workers';
+import { CliError, exitCode, messageOf } from './failure.js';
+import type { Io } from './io.js';
+import { providers } from './session.js';
+import type { TemporalPlace } from './temporal.js';
+import { workflowBundle } from './workflow-bundle.js';
+import { installWorkerLog } from './worker-log.js';
+
+/** Workers of this process that run. */
+export interface RunningWorkers {
+  /** Queues served, control first. */
+  readonly queues: readonly string[];
+  /** Settles when all have been drained; rejects with what ended one of them. */
+  readonly ended: Promise<void>;
+  /** Starts the drain; returns when it is over. May be called again. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Creates the workers of an installation in this process and lets them run until {@link RunningWorkers.stop}, SIGINT or
+ * SIGTERM. Jobs and endpoints outlive them.
+ */
+export async function runWorkers(input: {
+  readonly io: Io;
+  readonly project: Project;
+  readonly place: Pick<TemporalPlace, 'address' | 'namespace'>;
+  /** All that the workers log, not only warnings. */
+  readonly verbose: boolean;
+  /** Sites to serve; default all. */
+  readonly sites?: readonly string[];
+  /** Which queues get a worker; default all. */
+  readonly only?: (queue: string) => boolean;
+}): Promise<RunningWorkers> {
+  const { io, project, place } = input;
+  const secret = environmentSecrets(io.env);
+  installWorkerLog(io, { verbose: input.verbose, metricsPort: project.config.metricsPort });
+  // The place may be another than the file's: a dev server, or one named by option. Metrics came with the log.
+  const config = {
+    ...project.config,
+    metricsPort: null,
+    temporal: { ...project.config.temporal, address: place.address, namespace: place.namespace },
+  };
+  const opened = await openInstallation({
+    project: { config },
+    providers: providers(),
+    secret,
+    ...(input.sites === undefined ? {} : { sites: input.sites }),
+  });
+  const connection = await connectWorkers({ config, secret }).catch(async (error: unknown) => {
+    await opened.close();
+    throw new CliError(exitCode.away, 'unavailable', messageOf(error), error);
+  });
+  const closeAll = async () => {
+    await connection.close().catch(() => undefined);
+    await opened.close();
+  };
+  const serve = input.only ?? (() => true);
+  try {
+    const client = new Client({ connection, namespace: place.namespace });
+    const workers = await createWorkers({
+      config,
+      connection,
+      sites: opened.sites,
+      activities: opened.activities({ client }),
+      only: serve,
+      ...(serve(controlQueue)
+        ? { host: { control: { workflowBundle: await workflowBundle(join(config.stateFolder, 'cache')) } } }
+        : {}),
+    });
+    const ended = drained(workers.run(), closeAll);
+    // Whoever waits for it hears of a failure; until then it must not count as unheard.
+    ended.catch(() => undefined);
+    return {
+      queues: workers.queues,
+      ended,
+      async stop() {
+        workers.shutdown();
+        await ended;
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function drained(running: Promise<void>, closeAll: () => Promise<void>): Promise<void> {
+  try {
+    await running;
+  } finally {
+    await closeAll();
+  }
+}
