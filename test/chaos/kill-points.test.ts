@@ -1,0 +1,127 @@
+import { governorId } from '@retempo/workflows/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { missingServer } from '../support/server-peer.js';
+import { model, startChaosWorld, type ChaosWorld } from '../support/chaos/chaos-world.js';
+import { nameOf, promotionPoints, rollbackPoints, type PointGroup } from '../support/chaos/kill-points.js';
+import { problemsOf } from '../support/chaos/oracle.js';
+import { chosen, createReport, isShort, randomOf, seed } from '../support/chaos/run-mode.js';
+import { onlyWorker, startFirstChampion, strikeAt } from '../support/chaos/scenes.js';
+import type { Point } from '../support/chaos/worker-process.js';
+
+// kill -9 at every await point of a release: a process that dies before or after a call, and a new one that takes over.
+// Whatever the point, the end is that of an undisturbed run. One installation for all.
+
+const missing = await missingServer();
+const report = createReport();
+const random = randomOf(seed);
+
+const shortSteps = ['save governor', 'submit', 'wait', 'collect', 'register', 'gate', 'set traffic', 'promote'];
+
+/** A short run kills once in some steps, at a point that the seed chooses, all in one release. */
+const chains: readonly Chain[] = isShort
+  ? [
+      {
+        title: 'J1 J2 A1 G1 G2 G4 G6 P3: one point of each of eight steps',
+        points: promotionPoints.filter(({ step }) => shortSteps.includes(step)).map(oneOf),
+      },
+    ]
+  : promotionPoints.flatMap(each);
+const waysBack: readonly Chain[] = isShort
+  ? rollbackPoints.map((group) => ({ title: `${group.proves}: ${group.step}`, points: [oneOf(group)] }))
+  : rollbackPoints.flatMap(each);
+
+interface Chain {
+  readonly title: string;
+  readonly points: readonly Point[];
+}
+
+function each({ proves, step, points }: PointGroup): readonly Chain[] {
+  return points.map((point) => ({ title: `${proves}: ${step}: ${nameOf(point)}`, points: [point] }));
+}
+
+/** Calls are counted from the start of each worker, so the first of its name is reached in any order. */
+function oneOf({ points }: PointGroup): Point {
+  return chosen(
+    points.filter(({ nth }) => nth === 1),
+    random
+  );
+}
+
+describe.skipIf(missing !== null)('kill -9 of the worker', () => {
+  let world: ChaosWorld;
+  beforeAll(async () => {
+    world = await startChaosWorld({ name: 'kill' });
+    await startFirstChampion(world);
+  });
+  afterAll(async () => {
+    report.print('kill -9 at await points');
+    await world?.close();
+  });
+
+  it.each(chains)('$title', async ({ title, points }) => {
+    await report.timed(title, async () => {
+      const before = (await world.status()).champion;
+      const strikes = await strikeAt(world, points);
+      const runId = await world.retrain(title);
+      const outcome = await world.outcomeOf(runId);
+      await strikes.settled();
+      expect(strikes.struck.map(nameOf)).toEqual(points.map(nameOf));
+      expect(await problemsOf(world, runId, { result: 'promoted', before })).toEqual([]);
+      return `${outcome.result}, ${strikes.struck.length} killed`;
+    });
+  });
+
+  describe('on the way back', () => {
+    // Time enough to press the button while the candidate has weight.
+    beforeAll(() => world.apply({ release: { lookEvery: '60s' } }));
+
+    it.each(waysBack)('$title', async ({ title, points }) => {
+      await report.timed(title, async () => {
+        const before = (await world.status()).champion;
+        const runId = await world.retrain(title);
+        await world.until('the candidate has weight', world.weights, (weights) => Object.keys(weights).length === 2);
+        const strikes = await strikeAt(world, points);
+        await world.starters.rollback({ model, actor: 'ann', reason: 'chaos' });
+        const outcome = await world.outcomeOf(runId);
+        await strikes.settled();
+        expect(strikes.struck.map(nameOf)).toEqual(points.map(nameOf));
+        expect(await problemsOf(world, runId, { result: 'rolledBack', before })).toEqual([]);
+        return `${outcome.result}, ${strikes.struck.length} killed`;
+      });
+    });
+  });
+
+  it('P1 P3: a governor that has just begun anew is woken by a question on one worker and replayed by the next', async () => {
+    await report.timed('governor woken on a new worker', async () => {
+      // Its first task has no command, and nothing has happened since. A new worker gets this task and the next question
+      // as one, a replay gets two: the commands must be the same, or the governor never answers again.
+      const governor = world.client.workflow.getHandle(governorId(model));
+      const runIdOf = async () => (await governor.describe()).runId;
+      const before = await runIdOf();
+      while ((await runIdOf()) === before) {
+        await world.apply();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      await world.until(
+        'its first task is done',
+        async () => (await governor.fetchHistory()).events?.length ?? 0,
+        (length) => length === 4
+      );
+      for (const press of ['pause', 'resume'] as const) {
+        await (await onlyWorker(world)).end();
+        await world.startWorker();
+        const pressed = await world.starters[press]({ model, actor: 'ann', reason: 'chaos' });
+        expect(pressed).toMatchObject({ done: true });
+      }
+      await (await onlyWorker(world)).end();
+      await world.startWorker();
+      expect(await world.status()).toMatchObject({ phase: 'healthy' });
+      return 'replayed';
+    });
+  });
+
+  it('no request was lost while workers died', async () => {
+    const counts = await world.stopRequests();
+    expect(counts).toMatchObject({ lost: 0, failed: 0, answered: counts.sent });
+  });
+});

@@ -1,0 +1,134 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { Client, Connection } from '@temporalio/client';
+import { createStarters } from '@retempo/starters';
+import { startDevServer, type DevServer } from '@retempo/workers';
+import { controlQueue, governorId } from '@retempo/workflows/contracts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { repositoryRoot } from '../support/repository.js';
+import { missingServer } from '../support/server-peer.js';
+
+// What a service sees when something is missing, against a real server: no model, no worker, no server.
+
+const missing = await missingServer();
+const run = promisify(execFile);
+const root = fileURLToPath(repositoryRoot);
+const request = { source: 'pricing', id: 'order-1', cause: 'new fares loaded' };
+const press = { actor: 'ann', reason: 'because' };
+
+describe.skipIf(missing !== null)('starters and a Temporal server', () => {
+  let folder: string;
+  let server: DevServer;
+  let connection: Connection;
+  let client: Client;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'retempo-starters-'));
+    server = await startDevServer({ stateFolder: folder, uiPort: null });
+    connection = await Connection.connect({ address: server.address });
+    client = new Client({ connection });
+  });
+  afterAll(async () => {
+    await connection?.close();
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('a model that does not exist is unknown to every function, and nothing is started', async () => {
+    const model = 'nobody';
+    const starters = createStarters({ client });
+    const asks = [
+      starters.requestRetrain({ model, ...request }),
+      starters.reportEvents(model, [request]),
+      starters.getStatus(model),
+      starters.getDecisions(model),
+      starters.approve({ model, ...press }),
+      starters.reject({ model, ...press }),
+      starters.pause({ model, ...press }),
+      starters.resume({ model, ...press }),
+      starters.promote({ model, ...press }),
+      starters.rollback({ model, ...press }),
+      starters.abort({ model, ...press }),
+    ];
+    for (const told of await Promise.allSettled(asks)) {
+      expect(told).toMatchObject({
+        status: 'rejected',
+        reason: { problem: 'unknownModel', message: 'there is no model "nobody"; create it with: retempo apply' },
+      });
+    }
+    await expect(client.workflow.getHandle(governorId(model)).describe()).rejects.toThrow(/not found/);
+  });
+
+  it('without a worker the answer does not come in time, and the error says what to start', async () => {
+    const model = 'asleep';
+    // Nobody polls the queue: the governor exists and cannot answer.
+    const start = { workflowId: governorId(model), taskQueue: controlQueue, args: [{}] };
+    await client.workflow.start('continuousTraining', start);
+    const starters = createStarters({ client, timeoutMs: 1_500 });
+    for (const ask of [starters.requestRetrain({ model, ...request }), starters.pause({ model, ...press })]) {
+      await expect(ask).rejects.toMatchObject({
+        problem: 'noWorker',
+        message: expect.stringContaining('no worker answered within 1.5 s'),
+      });
+    }
+    // A signal needs no worker: it is kept.
+    await starters.reportEvents(model, [request, { ...request, id: 'order-2' }]);
+    const { events } = await client.workflow.getHandle(governorId(model)).fetchHistory();
+    expect(events?.filter((event) => event.workflowExecutionSignaledEventAttributes)).toHaveLength(1);
+  });
+
+  it('more than 50 events travel in several signals', async () => {
+    const model = 'many';
+    const start = { workflowId: governorId(model), taskQueue: controlQueue, args: [{}] };
+    await client.workflow.start('continuousTraining', start);
+    const events = Array.from({ length: 120 }, (_, i) => ({ ...request, id: `order-${i}` }));
+    await createStarters({ client }).reportEvents(model, events);
+    const history = await client.workflow.getHandle(governorId(model)).fetchHistory();
+    const signals = history.events?.filter((event) => event.workflowExecutionSignaledEventAttributes) ?? [];
+    expect(signals).toHaveLength(3);
+  });
+
+  it('the example of the README compiles and runs', async () => {
+    const text = await readFile(join(root, 'starters/README.md'), 'utf8');
+    const example = text.split('<!-- example -->')[1]?.match(/```ts\n([\s\S]*?)```/)?.[1];
+    expect(example).toBeDefined();
+    const outputs = join(root, '.test-output');
+    await mkdir(outputs, { recursive: true });
+    // Below the repository, so that it finds the packages as a service does after its `npm install`.
+    const program = await mkdtemp(join(outputs, 'starters-readme-'));
+    try {
+      await writeFile(join(program, 'package.json'), '{ "type": "module" }');
+      await writeFile(join(program, 'main.ts'), example!);
+      const compilerOptions = {
+        target: 'es2022',
+        module: 'nodenext',
+        strict: true,
+        skipLibCheck: true,
+        types: ['node'],
+      };
+      await writeFile(join(program, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['main.ts'] }));
+      await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', program]);
+      const env = { ...process.env, TEMPORAL_ADDRESS: server.address };
+      const { stdout, stderr } = await run(process.execPath, ['main.js'], { cwd: program, env });
+      expect([stdout, stderr]).toEqual(['', expect.stringContaining('unknownModel there is no model "flight-delay"')]);
+    } finally {
+      await rm(program, { recursive: true });
+    }
+  });
+});
+
+describe('starters without a Temporal server', () => {
+  it('fail in time with a StarterError that names the call', async () => {
+    const connection = Connection.lazy({ address: '127.0.0.1:1', connectTimeout: 300 });
+    const starters = createStarters({ client: new Client({ connection }), timeoutMs: 1_500 });
+    await expect(starters.getStatus('flight-delay')).rejects.toMatchObject({
+      name: 'StarterError',
+      message: expect.stringContaining('ask the status of flight-delay'),
+    });
+    await connection.close();
+  });
+});

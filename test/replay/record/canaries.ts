@@ -1,0 +1,182 @@
+import { canaryDeployment } from '@retempo/workflows';
+import {
+  controlQueue,
+  digestOf,
+  endpointId,
+  type CanaryInput,
+  type ModelSpec,
+  type VersionRecord,
+} from '@retempo/workflows/contracts';
+import { abort, approve, getRunStatus, pause, promote, reject, resume, rollback } from '@retempo/workflows/messages';
+import { resultOf } from './gates.js';
+import { model, openStage, site, type Stage } from './stage.js';
+
+// Canaries are started directly, with the champion that serves and a version that the gate refused: what people, deadlines
+// and cancellation do to them. Canaries of whole releases are recorded with the releases.
+
+const button = { actor: 'ann', reason: 'recorded' };
+const policy = { quorum: 1, from: [], expiresMs: 600_000 };
+
+interface Cast {
+  readonly stage: Stage;
+  readonly spec: ModelSpec;
+  readonly champion: VersionRecord;
+  readonly candidate: VersionRecord;
+}
+
+export async function recordCanaries(): Promise<void> {
+  const stage = await openStage('canaries');
+  const spec = await stage.test.apply();
+  const first = await stage.retrain('champion');
+  await stage.ended(first);
+  await stage.change({ train: { parameters: { rate: 0.05, epochs: 2, shuffleLabels: true } } });
+  const second = await stage.retrain('candidate');
+  await stage.ended(second);
+  const champion = (await resultOf(stage, first)).version;
+  const candidate = (await resultOf(stage, second)).version;
+  const cast: Cast = { stage, spec, champion, candidate };
+  await abortedWhilePaused(cast);
+  await pausedAndResumed(cast);
+  await cancelled(cast);
+  await deadline(cast);
+  await rejected(cast);
+  await resumed(cast);
+  await mismatch(cast);
+  await approvedByPeople(cast);
+}
+
+let started = 0;
+
+async function start({ stage, spec, champion, candidate }: Cast, change: Partial<CanaryInput> = {}) {
+  const input: CanaryInput = {
+    v: 1,
+    mode: 'canary',
+    installation: stage.test.installation,
+    releaseId: `retempo/${model}/run/recorded-${++started}`,
+    model,
+    release: spec.release,
+    policyDigest: digestOf(spec.release),
+    candidate: { version: candidate.version, artifact: candidate.artifact },
+    evidenceDigest: 'sha256:evidence',
+    champion: { version: champion.version, artifact: champion.artifact },
+    requestedBy: ['ann'],
+    ...change,
+  };
+  return stage.test.client.workflow.start(canaryDeployment, {
+    workflowId: endpointId(site, model),
+    taskQueue: controlQueue,
+    args: [input],
+  });
+}
+
+type Running = Awaited<ReturnType<typeof start>>;
+
+async function inPhase({ stage }: Cast, canary: Running, phase: string): Promise<void> {
+  await stage.test.until(
+    `canary ${phase}`,
+    () => canary.query(getRunStatus),
+    (status) => status.phase === phase
+  );
+}
+
+async function end({ stage }: Cast, canary: Running, name: string, wanted: string): Promise<void> {
+  const { result, reason } = await canary.result();
+  if (result !== wanted) throw new Error(`${name}: wanted ${wanted}, got ${result}: ${reason}`);
+  await stage.recorder.keep(`canaryDeployment-${name}`, canary.workflowId);
+}
+
+async function abortedWhilePaused(cast: Cast): Promise<void> {
+  const canary = await start(cast);
+  await inPhase(cast, canary, 'step');
+  await canary.executeUpdate(pause, { args: [button] });
+  await canary.executeUpdate(abort, { args: [button] });
+  await end(cast, canary, 'aborted', 'aborted');
+}
+
+async function pausedAndResumed(cast: Cast): Promise<void> {
+  const canary = await start(cast);
+  await inPhase(cast, canary, 'step');
+  await canary.executeUpdate(pause, { args: [button] });
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  await canary.executeUpdate(resume, { args: [button] });
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  await canary.executeUpdate(rollback, { args: [button] });
+  await end(cast, canary, 'paused-resumed', 'rolledBack');
+}
+
+async function cancelled(cast: Cast): Promise<void> {
+  const canary = await start(cast);
+  await inPhase(cast, canary, 'step');
+  await canary.cancel();
+  await end(cast, canary, 'cancelled', 'aborted');
+}
+
+async function deadline(cast: Cast): Promise<void> {
+  const canary = await start(cast, { release: { ...cast.spec.release, totalDeadlineMs: 2_000 } });
+  await end(cast, canary, 'deadline', 'rolledBack');
+}
+
+const asksAPerson = ({ spec }: Cast) => ({ ...spec.release, approval: { ...policy, beforePercent: 50 } });
+
+async function rejected(cast: Cast): Promise<void> {
+  const canary = await start(cast, { release: asksAPerson(cast) });
+  await inPhase(cast, canary, 'step');
+  await canary.executeUpdate(promote, { args: [button] });
+  await inPhase(cast, canary, 'awaitingApproval');
+  const { waitingFor } = await canary.query(getRunStatus);
+  await canary.executeUpdate(reject, { args: [{ ...button, actor: 'bob', digests: waitingFor!.digests! }] });
+  await end(cast, canary, 'rejected', 'rejected');
+}
+
+/** Carries on from what an earlier run handed over: the second half of a continue-as-new. */
+async function resumed(cast: Cast): Promise<void> {
+  const before = await cast.stage.test.site(site).serving!.describe(model, cast.stage.call());
+  const at = Date.now() - 10_000;
+  const canary = await start(cast, {
+    resume: {
+      state: {
+        phase: 'step',
+        step: 0,
+        stepStartedAt: at,
+        startedAt: at,
+        bakeUntil: null,
+        paused: null,
+        heldBecause: null,
+        approvedSteps: [],
+        approvalUntil: null,
+        promotedBy: null,
+        strikes: 0,
+        looks: 181,
+        rollback: null,
+      },
+      epoch: before.epoch + 1,
+      revisions: [before.revision],
+      judged: null,
+    },
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await canary.executeUpdate(abort, { args: [button] });
+  await end(cast, canary, 'continued', 'aborted');
+}
+
+async function mismatch(cast: Cast): Promise<void> {
+  const other = { version: 'v9-00000000', artifact: cast.champion.artifact };
+  const canary = await start(cast, { champion: other });
+  await canary.result().then(
+    () => {
+      throw new Error('a canary over a foreign champion ended well');
+    },
+    () => undefined
+  );
+  await cast.stage.recorder.keep('canaryDeployment-champion-mismatch', canary.workflowId);
+}
+
+async function approvedByPeople(cast: Cast): Promise<void> {
+  const canary = await start(cast, { release: asksAPerson(cast) });
+  await inPhase(cast, canary, 'step');
+  await canary.executeUpdate(promote, { args: [button] });
+  await inPhase(cast, canary, 'awaitingApproval');
+  const { waitingFor } = await canary.query(getRunStatus);
+  await canary.executeUpdate(approve, { args: [{ ...button, actor: 'bob', digests: waitingFor!.digests! }] });
+  await end(cast, canary, 'approved', 'promoted');
+}

@@ -1,0 +1,48 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { Client } from '@temporalio/client';
+import { format } from 'prettier';
+import { repositoryRoot } from '../../support/repository.js';
+import { replacementsOf, rewrite } from './rewrite.js';
+
+export const historiesFolder = fileURLToPath(new URL('test/replay/histories/', repositoryRoot));
+
+export interface Recorder {
+  /** Stores the history of one run as `<name>.json`; without run id, of the newest run. */
+  keep(name: string, workflowId: string, runId?: string): Promise<void>;
+  /** Run ids of a chain of continue-as-new, oldest first, starting with `firstRunId`. */
+  chain(workflowId: string, firstRunId: string): Promise<readonly string[]>;
+  /** Names kept so far, with the number of events. */
+  readonly kept: ReadonlyMap<string, number>;
+}
+
+export function createRecorder(client: Client, projectFolder: string): Recorder {
+  const kept = new Map<string, number>();
+  const replacements = replacementsOf(projectFolder, fileURLToPath(repositoryRoot));
+  const fetch = (workflowId: string, runId?: string) => client.workflow.getHandle(workflowId, runId).fetchHistory();
+  return {
+    kept,
+    async keep(name, workflowId, runId) {
+      const history = await fetch(workflowId, runId);
+      const json = rewrite(JSON.parse(historyToJSON(history)), replacements);
+      await mkdir(historiesFolder, { recursive: true });
+      // Formatted as the repository formats JSON, so that a recording leaves the format check green.
+      const text = await format(JSON.stringify(json), { parser: 'json', printWidth: 120 });
+      await writeFile(`${historiesFolder}${name}.json`, text);
+      kept.set(name, history.events?.length ?? 0);
+      console.log(`kept ${name}: ${kept.get(name)} events, ${text.length} bytes`);
+    },
+    async chain(workflowId, firstRunId) {
+      const runs = [firstRunId];
+      for (let runId: string | undefined = firstRunId; runId !== undefined;) {
+        const { events } = await fetch(workflowId, runId);
+        const next: string | null | undefined =
+          events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId;
+        runId = next === null || next === '' ? undefined : next;
+        if (runId !== undefined) runs.push(runId);
+      }
+      return runs;
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export const repositoryRoot = new URL('../../', import.meta.url);
