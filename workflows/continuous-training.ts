@@ -3,7 +3,6 @@ import {
   condition,
   continueAsNew,
   ParentClosePolicy,
-  patched,
   setHandler,
   startChild,
   workflowInfo,
@@ -113,15 +112,14 @@ class Governor {
   }
 
   async run(): Promise<never> {
-    // Saved before shown, whether or not it came in the same task: a worker that replays may see two tasks as one.
-    const savesFirst = patched('governor-saves-before-it-shows');
     if (this.state === null) await this.recover();
     for (;;) {
       this.settle((state) => tick(state, this.context()));
       await this.save();
       await this.rollBack();
       await this.startRelease();
-      if (savesFirst && this.pendingWork()) continue;
+      // Saved before shown, whether or not it came in the same task: a worker that replays may see two tasks as one.
+      if (this.pendingWork()) continue;
       this.board(this.current, this.spec, this.specDigest);
       if (this.ripe()) {
         await continueAsNew<typeof continuousTraining>({

@@ -19,8 +19,8 @@ const presses = (c: Cost) => kind(c, 'WORKFLOW_EXECUTION_UPDATE_ACCEPTED');
 const children = (c: Cost) => kind(c, 'START_CHILD_WORKFLOW_EXECUTION_INITIATED');
 const reports = (c: Cost) => kind(c, 'SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED');
 const looks = (c: Cost) => times(c, 'observe');
-/** Asking whether a deployed version answers: the first time free, each further one a timer and a read. */
-const polls = (c: Cost) => kind(c, 'TIMER_STARTED') - looks(c);
+/** One a look, unless a button cuts it short or asks for a look at once. */
+const waits = (c: Cost) => kind(c, 'TIMER_STARTED') - c.polls;
 const steps = (c: Cost) => times(c, 'setTraffic') - 1;
 
 const formulas: readonly {
@@ -73,13 +73,13 @@ const formulas: readonly {
   },
   {
     histories: ['canaryDeployment-first-version', 'canaryDeployment-promoted'],
-    says: '9 + 2 per step + 2 per look + 2 per poll of readiness',
-    actions: (c) => 9 + 2 * (steps(c) + looks(c) + polls(c)),
+    says: '9 + 2 per step + 1 per look and per wait for one + 2 per poll of readiness',
+    actions: (c) => 9 + 2 * (steps(c) + c.polls) + looks(c) + waits(c),
   },
   {
     histories: ['canaryDeployment-rolled-back', 'canaryDeployment-deadline', 'canaryDeployment-paused-resumed'],
-    says: '11 + 2 per step + 2 per look + 2 per poll of readiness + presses',
-    actions: (c) => 11 + 2 * (steps(c) + looks(c) + polls(c)) + presses(c),
+    says: '11 + 2 per step + 1 per look and per wait for one + 2 per poll of readiness + presses',
+    actions: (c) => 11 + 2 * (steps(c) + c.polls) + looks(c) + waits(c) + presses(c),
   },
   { histories: ['canaryDeployment-restore'], says: '5', actions: () => 5 },
 ];
@@ -96,7 +96,7 @@ describe('the cost formulas', () => {
     const more = looks(many) - looks(few);
     expect(more).toBeGreaterThan(0);
     // A press is two events and the task that carries it.
-    expect(many.actions - few.actions).toBe(2 * more + presses(many));
+    expect(many.actions - few.actions).toBe(more + waits(many) - waits(few) + presses(many));
     expect(many.events - few.events).toBeLessThanOrEqual(11 * more + 5 * presses(many));
   });
 

@@ -24,6 +24,8 @@ export interface Cost {
   readonly activities: { readonly [name: string]: number };
   /** How often each kind of event happened. */
   readonly kinds: { readonly [eventType: string]: number };
+  /** Timers of a canary before its first traffic write: waits for a deployed version that does not answer yet. */
+  readonly polls: number;
 }
 
 interface Event {
@@ -36,13 +38,15 @@ export function costOf(history: { readonly events: readonly Event[] }): Cost {
   const kinds: { [eventType: string]: number } = {};
   const activities: { [name: string]: number } = {};
   let bytes = 0;
+  let polls = 0;
   for (const event of history.events) {
     const kind = event.eventType.replace('EVENT_TYPE_', '');
     kinds[kind] = (kinds[kind] ?? 0) + 1;
     const name = event.activityTaskScheduledEventAttributes?.activityType?.name;
     if (name !== undefined) activities[name] = (activities[name] ?? 0) + 1;
+    if (kind === 'TIMER_STARTED' && activities['setTraffic'] === undefined) polls += 1;
     bytes = Math.max(bytes, Number(event.workflowTaskStartedEventAttributes?.historySizeBytes ?? 0));
   }
   const actions = Object.entries(kinds).reduce((sum, [kind, times]) => sum + times * (actionsOf[kind] ?? 0), 0);
-  return { events: history.events.length, actions, bytes, activities, kinds };
+  return { events: history.events.length, actions, bytes, activities, kinds, polls };
 }

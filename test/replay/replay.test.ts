@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { homedir, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -132,7 +132,9 @@ describe('the set of histories', () => {
 
 describe('the protection', () => {
   it('a workflow that schedules another activity is a DeterminismViolationError', async () => {
-    const folder = await mkdtemp(join(fileURLToPath(new URL('.test-output/', repositoryRoot)), 'sabotage-'));
+    const output = fileURLToPath(new URL('.test-output/', repositoryRoot));
+    await mkdir(output, { recursive: true });
+    const folder = await mkdtemp(join(output, 'sabotage-'));
     try {
       const dist = fileURLToPath(import.meta.resolve('@retempo/workflows')).replace(/index\.js$/, '');
       const gate = await readFile(join(dist, 'validation-gate.js'), 'utf8');
