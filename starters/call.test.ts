@@ -7,7 +7,7 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { call } from './call.js';
 import { isStarterError, StarterError } from './errors.js';
 
@@ -50,15 +50,15 @@ const table: readonly {
     says: 'there is no model "flight-delay"',
   },
   {
-    what: 'an update that nobody took in time',
+    what: 'an update without an answer in time, and no server to ask',
     error: new WorkflowUpdateRPCTimeoutOrCancelledError('update timed out', { cause: new Error('deadline') }),
-    problem: 'noWorker',
-    says: 'no worker answered within 1.5 s',
+    problem: 'unavailable',
+    says: 'the Temporal server does not answer within 1.5 s (retrain flight-delay); whether it took the request is not known',
   },
   {
-    what: 'a deadline inside a service error',
+    what: 'a deadline inside a service error, and no server to ask',
     error: new ServiceError('query failed', { cause: grpcError(4, 'Deadline exceeded') }),
-    problem: 'noWorker',
+    problem: 'unavailable',
     says: 'ask again with the same id',
   },
   {
@@ -86,6 +86,24 @@ describe('call', () => {
     const thrown = await failing(error);
     expect(thrown).toBeInstanceOf(StarterError);
     expect(thrown).toMatchObject({ problem, message: expect.stringContaining(says), cause: error });
+  });
+
+  it.each([
+    ['it answers', () => Promise.resolve({}), 'noWorker'],
+    ['it refuses this caller', () => Promise.reject(grpcError(7, 'denied')), 'noWorker'],
+    ['it has too many callers', () => Promise.reject(grpcError(8, 'rate limit')), 'noWorker'],
+    ['it cannot be reached', () => Promise.reject(grpcError(14, 'connection refused')), 'unavailable'],
+    ['it says nothing in time', () => Promise.reject(grpcError(4, 'Deadline exceeded')), 'unavailable'],
+    ['the connection is broken', () => Promise.reject(new Error('Channel has been shut down')), 'unavailable'],
+  ])('a deadline is asked of the server itself: %s', async (_, answer, problem) => {
+    const asked = vi.spyOn(connection.workflowService, 'getSystemInfo').mockImplementation(answer as never);
+    const cause = grpcError(4, 'Deadline exceeded');
+    expect(await failing(new ServiceError('query failed', { cause }))).toMatchObject({ problem });
+    expect(asked).toHaveBeenCalledTimes(1);
+    // Where the server has spoken already, it is not asked again.
+    await failing(new WorkflowNotFoundError('not found', 'retempo/flight-delay', undefined));
+    expect(asked).toHaveBeenCalledTimes(1);
+    asked.mockRestore();
   });
 
   it('leaves a StarterError as it is, and does not hide what it does not know', async () => {

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  isGrpcDeadlineError,
   isGrpcServiceError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -9,6 +8,8 @@ import {
 } from '@temporalio/client';
 import { StarterError } from './errors.js';
 
+/** gRPC status of a call that had no answer when its time was up. */
+const deadlineExceeded = 4;
 /** gRPC status of an address that cannot be reached, or of a server that is going away. */
 const unavailable = 14;
 /** gRPC status of a request that was turned away before anything was done, such as the eleventh update at a time. */
@@ -16,6 +17,9 @@ const resourceExhausted = 8;
 
 const shortestPauseMs = 50;
 const longestPauseMs = 1_000;
+
+/** How long a server may take to say that it is there, in milliseconds, after it has let a call run into its time-out. */
+export const probeMs = 2_000;
 
 export interface CallOptions {
   readonly client: Client;
@@ -26,7 +30,9 @@ export interface CallOptions {
 
 /**
  * Runs one call to Temporal and turns every way it can fail into a {@link StarterError}. Turned away because too many ask
- * at once, it asks again until its time is up: requests are answered once, however often they are sent.
+ * at once, it asks again until its time is up: requests are answered once, however often they are sent. A call without an
+ * answer when its time is up looks the same whether the workers or the server are away; the server is asked which it is,
+ * for at most {@link probeMs} more.
  */
 export async function call<T>(options: CallOptions, what: string, run: () => Promise<T>): Promise<T> {
   const { client, model, timeoutMs } = options;
@@ -35,7 +41,12 @@ export async function call<T>(options: CallOptions, what: string, run: () => Pro
     try {
       return await client.withDeadline(deadline, run);
     } catch (error) {
-      if (!turnedAway(error) || Date.now() + pauseMs >= deadline) throw explain(error, what, model, timeoutMs);
+      if (!turnedAway(error) || Date.now() + pauseMs >= deadline) {
+        if (!ranOut(error)) throw explain(error, what, model, timeoutMs);
+        throw (await serverAnswers(client))
+          ? noWorker(error, what, model, timeoutMs)
+          : serverAway(error, what, model, `within ${timeoutMs / 1000} s`);
+      }
     }
     // Spread out, or all who were turned away come back together.
     await sleep(pauseMs * (0.5 + Math.random() / 2));
@@ -57,27 +68,44 @@ function rootMessage(error: unknown): string {
   return current instanceof Error ? current.message : String(current);
 }
 
+/** No answer in time: of the server, or of the workflow that it handed the question to. */
+const ranOut = (error: unknown): boolean =>
+  error instanceof WorkflowUpdateRPCTimeoutOrCancelledError || grpcCode(error) === deadlineExceeded;
+
+/** Asks the server itself, which needs no worker. A refusal is an answer too. */
+async function serverAnswers(client: Client): Promise<boolean> {
+  try {
+    await client.withDeadline(Date.now() + probeMs, () => client.connection.workflowService.getSystemInfo({}));
+    return true;
+  } catch (error) {
+    const code = grpcCode(error);
+    return code !== undefined && code !== unavailable && code !== deadlineExceeded;
+  }
+}
+
+const noWorker = (error: unknown, what: string, model: string, timeoutMs: number): StarterError =>
+  new StarterError(
+    'noWorker',
+    `no worker answered within ${timeoutMs / 1000} s (${what} ${model}); it may still be carried out: start one with "retempo worker", then ask again with the same id`,
+    error
+  );
+
+const serverAway = (error: unknown, what: string, model: string, when = ''): StarterError =>
+  new StarterError(
+    'unavailable',
+    `the Temporal server does not answer${when === '' ? '' : ` ${when}`} (${what} ${model}); whether it took the request is not known: when it is back, ask again with the same id`,
+    error
+  );
+
 function explain(error: unknown, what: string, model: string, timeoutMs: number): unknown {
   if (error instanceof StarterError) return error;
   if (error instanceof WorkflowNotFoundError || grpcCode(error) === 5) {
     return new StarterError('unknownModel', `there is no model "${model}"; create it with: retempo apply`, error);
   }
-  if (
-    error instanceof WorkflowUpdateRPCTimeoutOrCancelledError ||
-    isGrpcDeadlineError(error) ||
-    isGrpcDeadlineError((error as { cause?: unknown }).cause)
-  ) {
-    return new StarterError(
-      'noWorker',
-      `no worker answered within ${timeoutMs / 1000} s (${what} ${model}); it may still be carried out: start one with "retempo worker", then ask again with the same id`,
-      error
-    );
-  }
   if (error instanceof WorkflowUpdateFailedError) {
     const why = error.cause instanceof Error ? error.cause.message : error.message;
     return new StarterError('malformed', `${what} ${model}: ${why}`, error);
   }
-  const code = grpcCode(error);
   if (turnedAway(error)) {
     return new StarterError(
       'unavailable',
@@ -85,14 +113,7 @@ function explain(error: unknown, what: string, model: string, timeoutMs: number)
       error
     );
   }
-  if (code === unavailable) {
-    return new StarterError(
-      'unavailable',
-      `the Temporal server does not answer (${what} ${model}); nothing was started`,
-      error
-    );
-  }
-  return error;
+  return grpcCode(error) === unavailable ? serverAway(error, what, model) : error;
 }
 
 function grpcCode(error: unknown): number | undefined {

@@ -5,7 +5,10 @@ export type StarterProblem =
   | 'unknownModel'
   /** The server took the request, but no worker answered in time. It may still be carried out: ask again with the same id. */
   | 'noWorker'
-  /** The Temporal server cannot be reached. Nothing was started. */
+  /**
+   * The Temporal server does not answer, or turns away because too many ask. Unless the message says that nothing was started,
+   * the request may have reached it: ask again with the same id.
+   */
   | 'unavailable'
   /** The request itself is wrong. Nothing was started. */
   | 'malformed'

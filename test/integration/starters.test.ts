@@ -121,14 +121,78 @@ describe.skipIf(missing !== null)('starters and a Temporal server', () => {
   });
 });
 
-describe('starters without a Temporal server', () => {
-  it('fail in time with a StarterError that names the call', async () => {
-    const connection = Connection.lazy({ address: '127.0.0.1:1', connectTimeout: 300 });
-    const starters = createStarters({ client: new Client({ connection }), timeoutMs: 1_500 });
-    await expect(starters.getStatus('flight-delay')).rejects.toMatchObject({
-      name: 'StarterError',
-      message: expect.stringContaining('ask the status of flight-delay'),
+/** What every function that needs an answer is told within its time and that of one question to the server. */
+async function expectAway(client: Client, timeoutMs: number): Promise<void> {
+  const starters = createStarters({ client, timeoutMs });
+  const model = 'asleep';
+  const asks = {
+    'retrain asleep': starters.requestRetrain({ model, ...request }),
+    'ask the status of asleep': starters.getStatus(model),
+    'pause asleep': starters.pause({ model, ...press }),
+    'report events to asleep': starters.reportEvents(model, [request]),
+  };
+  const told = await Promise.allSettled(Object.values(asks));
+  for (const [index, what] of Object.keys(asks).entries()) {
+    expect(told[index]).toMatchObject({
+      status: 'rejected',
+      reason: {
+        name: 'StarterError',
+        problem: 'unavailable',
+        message: expect.stringMatching(new RegExp(`^the Temporal server does not answer.*\\(${what}\\)`)),
+      },
     });
+  }
+}
+
+describe.skipIf(missing !== null)('starters and a Temporal server that goes away', () => {
+  let folder: string;
+  let server: DevServer;
+  let connection: Connection;
+  let client: Client;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'retempo-starters-away-'));
+    server = await startDevServer({ stateFolder: folder, uiPort: null });
+    connection = await Connection.connect({ address: server.address });
+    client = new Client({ connection });
+    const start = { workflowId: governorId('asleep'), taskQueue: controlQueue, args: [{}] };
+    await client.workflow.start('continuousTraining', start);
+  });
+  afterAll(async () => {
+    await connection?.close();
+    await server?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('stopped, it is away and not its workers, and there again when it goes on', async () => {
+    await server.kill('SIGSTOP');
+    await expectAway(client, 1_000);
+    await server.kill('SIGCONT');
+    const asked = createStarters({ client, timeoutMs: 1_500 }).requestRetrain({ model: 'asleep', ...request });
+    await expect(asked).rejects.toMatchObject({ problem: 'noWorker' });
+  });
+
+  it('killed while it has a request, it is away: nobody can know whether the request will be carried out', async () => {
+    const asked = createStarters({ client, timeoutMs: 5_000 }).requestRetrain({
+      model: 'asleep',
+      ...request,
+      id: 'order-3',
+    });
+    const told = expect(asked).rejects.toMatchObject({
+      problem: 'unavailable',
+      message: expect.stringContaining('whether it took the request is not known'),
+    });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await server.kill('SIGKILL');
+    await told;
+    await expectAway(client, 1_000);
+  });
+});
+
+describe('starters without a Temporal server', () => {
+  it('say that it is away, in time, and which call it was', async () => {
+    const connection = Connection.lazy({ address: '127.0.0.1:1', connectTimeout: 300 });
+    await expectAway(new Client({ connection }), 1_500);
     await connection.close();
   });
 });

@@ -131,7 +131,7 @@ describe('a host that embeds the starters', () => {
     const program = { host, name: `ts-${module}`, type, files: { 'main.ts': startersProgram } };
     const at = await writeProgram(program);
     await compile(at, module, resolution);
-    expect(JSON.parse(await runProgram(at, 'out/main.js')), what).toEqual(['malformed', 'no answer', 'function']);
+    expect(JSON.parse(await runProgram(at, 'out/main.js')), what).toEqual(['malformed', 'unavailable', 'function']);
   });
 });
 
