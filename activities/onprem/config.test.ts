@@ -11,7 +11,13 @@ describe('configuration of a local site', () => {
   it.each([undefined, null, {}])('everything has a default: %s', (value) => {
     const { config, problems } = readConfig(value);
     expect(problems).toEqual([]);
-    expect(config).toEqual({ root: null, pools: [{ name: 'cpu', slots: 2 }], stopGraceMs: 30_000, endpoints: {} });
+    expect(config).toEqual({
+      root: null,
+      pools: [{ name: 'cpu', slots: 2 }],
+      stopGraceMs: 30_000,
+      keepJobsMs: 604_800_000,
+      endpoints: {},
+    });
   });
 
   it('is read whole', () => {
@@ -19,6 +25,7 @@ describe('configuration of a local site', () => {
       root: '/srv/site',
       pools: { cpu: { slots: 4 }, h100: { slots: 1 } },
       stopGrace: '1.5m',
+      keepJobs: '36h',
       endpoints: { 'flight-delay': { dataPort: 8500 } },
     });
     expect(problems).toEqual([]);
@@ -29,6 +36,7 @@ describe('configuration of a local site', () => {
         { name: 'h100', slots: 1 },
       ],
       stopGraceMs: 90_000,
+      keepJobsMs: 129_600_000,
       endpoints: { 'flight-delay': { dataPort: 8500 } },
     });
   });
@@ -48,6 +56,10 @@ describe('configuration of a local site', () => {
     [{ stopGrace: 30 }, 'stopGrace', /duration/],
     [{ stopGrace: '-1s' }, 'stopGrace', /duration/],
     [{ stopGrace: '90h' }, 'stopGrace', /at most 24h/],
+    [{ keepJobs: 'a week' }, 'keepJobs', /duration such as 7d, at most 3660d, got "a week"/],
+    [{ keepJobs: '-7d' }, 'keepJobs', /duration/],
+    [{ keepJobs: '9999d' }, 'keepJobs', /at most 3660d/],
+    [{ keepJobs: 7 }, 'keepJobs', /duration/],
     [{ endpoints: { 'Flight Delay': {} } }, 'endpoints.Flight Delay', /lower-case/],
     [{ endpoints: { f: { dataPort: 70_000 } } }, 'endpoints.f.dataPort', /port/],
     [{ endpoints: { f: { nope: 1 } } }, 'endpoints.f.nope', /unknown key/],

@@ -15,6 +15,8 @@ export interface OnpremConfig {
   readonly pools: readonly Pool[];
   /** Between SIGTERM and SIGKILL, in milliseconds. */
   readonly stopGraceMs: number;
+  /** How long folders of ended jobs and unused copies of artifacts are kept, in milliseconds. */
+  readonly keepJobsMs: number;
   readonly endpoints: { readonly [endpoint: string]: EndpointOptions };
 }
 
@@ -27,20 +29,28 @@ interface Reader {
 
 const defaultPools: readonly Pool[] = [{ name: 'cpu', slots: 2 }];
 const defaultStopGraceMs = 30_000;
+const dayMs = 86_400_000;
+const defaultKeepJobsMs = 7 * dayMs;
 const maxSlots = 10_000;
 
-const millisecondsPer: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const millisecondsPer: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: dayMs };
 
 const shown = (value: unknown): string => {
   const text = JSON.stringify(value) as string | undefined;
   return (text ?? String(value)).slice(0, 60);
 };
 
-function readDuration(reader: Reader, path: Path, value: unknown, maxMs: number): number | undefined {
-  const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h)$/.exec(value) : null;
+function readDuration(
+  reader: Reader,
+  path: Path,
+  value: unknown,
+  limits: { readonly example: string; readonly maxMs: number; readonly max: string }
+): number | undefined {
+  const { example, maxMs, max } = limits;
+  const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)$/.exec(value) : null;
   const duration = match === null ? Number.NaN : Number(match[1]) * (millisecondsPer[match[2] ?? ''] ?? Number.NaN);
   if (Number.isFinite(duration) && duration <= maxMs) return Math.round(duration);
-  return reader.refuse(path, `expected a duration such as 30s, at most ${maxMs / 3_600_000}h, got ${shown(value)}`);
+  return reader.refuse(path, `expected a duration such as ${example}, at most ${max}, got ${shown(value)}`);
 }
 
 function readWhole(reader: Reader, path: Path, value: unknown, min: number, max: number): number | undefined {
@@ -90,7 +100,7 @@ function readEndpoint(reader: Reader, name: string, value: unknown): EndpointOpt
 
 /**
  * Reads a site's entry: `root` (folder), `pools` (`<name>: { slots }`, default `cpu: { slots: 2 }`), `stopGrace`
- * (duration, default 30s), `endpoints` (options by name, see {@link EndpointOptions}). Returns every problem
+ * (duration, default 30s), `keepJobs` (duration, default 7d), `endpoints` (options by name, see {@link EndpointOptions}). Returns every problem
  * there is; the configuration is only meant to be used when there is none.
  */
 export function readConfig(value: unknown): {
@@ -99,8 +109,8 @@ export function readConfig(value: unknown): {
 } {
   const problems: ConfigProblem[] = [];
   const reader: Reader = { problems, refuse: (path, message) => void problems.push({ path, message }) };
-  const known = ['root', 'pools', 'stopGrace', 'endpoints'];
-  const { root, pools, stopGrace, endpoints } = readSection(reader, [], value ?? {}, known);
+  const known = ['root', 'pools', 'stopGrace', 'keepJobs', 'endpoints'];
+  const { root, pools, stopGrace, keepJobs, endpoints } = readSection(reader, [], value ?? {}, known);
   const isFolder = typeof root === 'string' && root.trim() !== '' && root.length <= 1024 && !root.includes('\0');
   if (root !== undefined && !isFolder) reader.refuse(['root'], `expected a folder, got ${shown(root)}`);
   const entries = endpoints === undefined ? [] : Object.entries(readSection(reader, ['endpoints'], endpoints, null));
@@ -110,7 +120,13 @@ export function readConfig(value: unknown): {
     stopGraceMs:
       stopGrace === undefined
         ? defaultStopGraceMs
-        : (readDuration(reader, ['stopGrace'], stopGrace, 24 * 3_600_000) ?? defaultStopGraceMs),
+        : (readDuration(reader, ['stopGrace'], stopGrace, { example: '30s', maxMs: dayMs, max: '24h' }) ??
+          defaultStopGraceMs),
+    keepJobsMs:
+      keepJobs === undefined
+        ? defaultKeepJobsMs
+        : (readDuration(reader, ['keepJobs'], keepJobs, { example: '7d', maxMs: 3660 * dayMs, max: '3660d' }) ??
+          defaultKeepJobsMs),
     endpoints: Object.fromEntries(entries.map(([name, entry]) => [name, readEndpoint(reader, name, entry)])),
   };
   return { config, problems };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, statfsSync } from 'node:fs';
 import type { Problem } from '@retempo/activities/ports';
 import { createJson } from './jobs/atomic-file.js';
-import { ownIdentity } from './jobs/process-identity.js';
+import { processStat } from '@retempo/activities/processes';
 
 /** Free disk space below which nothing useful can be run, in bytes. */
 const leastFreeBytes = 64 * 1024 * 1024;
@@ -19,7 +19,9 @@ interface Check {
 const checks: readonly Check[] = [
   {
     what: 'local jobs need Linux with /proc',
-    run: () => void ownIdentity(),
+    run() {
+      if (processStat(process.pid) === null) throw new Error('there is no /proc');
+    },
   },
   {
     what: `Node ${leastNode.join('.')} or newer is needed`,

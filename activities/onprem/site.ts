@@ -34,14 +34,14 @@ export function openSite(input: {
   }
   const root = resolve(context.stateFolder, config.root ?? id);
   mkdirSync(root, { recursive: true, mode: 0o700 });
-  const { pools, stopGraceMs, endpoints } = config;
+  const { pools, stopGraceMs, keepJobsMs, endpoints } = config;
   const routers = createOnpremServing({ id, root: `${root}/serving`, endpoints, context });
   return {
     id,
     root,
     pools,
     routers,
-    jobs: createLocalJobs({ site: id, root, pools, context, stopGraceMs }),
+    jobs: createLocalJobs({ site: id, root, pools, context, stopGraceMs, keepMs: keepJobsMs }),
     serving: routers.serving,
     metrics: routers.metrics,
     probe: () => Promise.resolve(probeMachine(root)),

@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { createCheckpointActivities, createStores, materialize, sealFolder } from '@retempo/activities';
 import { eventually, freeCall, jobBackendCases, jobSteps, rejectsWith } from '@retempo/activities/conformance';
 import { PortError } from '@retempo/activities/ports';
+import { identityOf } from '@retempo/activities/processes';
 import type { JobOutcome, JobRef, JobSpec } from '@retempo/workflows/contracts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createLocalJobsWorld, isRunning, type LocalJobsWorld } from '../support/local-jobs-world.js';
@@ -204,14 +205,13 @@ describe('onprem jobs: trouble with the supervisor', () => {
 
   it('J2 a pid that was given to another process is neither adopted nor killed', async () => {
     const innocent = await startRunning('run');
-    const { pid, startTicks } = world.started(innocent.key)[0] ?? { pid: 0, startTicks: 0 };
+    const found = identityOf(world.started(innocent.key)[0]?.pid ?? 0);
     const intent = world.job('run');
     const ref: JobRef = { ...innocent, id: intent.key, key: intent.key };
-    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
     mkdirSync(world.jobFolder(ref.key));
     const record = { v: 1, intent, pool: 'cpu', createdAt: new Date().toISOString() };
     writeFileSync(`${world.jobFolder(ref.key)}/job.json`, JSON.stringify(record));
-    const program = { pid, startTicks: startTicks - 100, bootId };
+    const program = { ...found, started: String(Number(found?.started) - 100) };
     const state = { v: 1, phase: 'running', program, startedAt: new Date().toISOString(), orphaned: false };
     writeFileSync(`${world.jobFolder(ref.key)}/state.json`, JSON.stringify(state));
     expect(await steps.await(ref)).toMatchObject({ result: 'lost' });

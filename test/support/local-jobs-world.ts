@@ -125,7 +125,10 @@ export function createLocalJobsWorld(
       .sort((a, b) => a - b)
       .at(-1);
     if (last === undefined) return null;
-    return (JSON.parse(readFileSync(`${claim}/${last}`, 'utf8')) as { readonly process: SeenProcess }).process;
+    const holder = JSON.parse(readFileSync(`${claim}/${last}`, 'utf8')) as {
+      readonly process: { readonly pid: number; readonly started: string };
+    };
+    return { pid: holder.process.pid, startTicks: Number(holder.process.started) };
   };
 
   return {

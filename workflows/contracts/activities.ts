@@ -25,7 +25,10 @@ export interface JobActivities {
   stopJob(input: { readonly key: string }): Promise<{ readonly ended: number }>;
   /** submit. Makes an artifact of the output folder of a finished job; the same job always gives the same artifact. */
   collectOutput(input: CollectInput): Promise<ArtifactRef>;
-  /** mutate. Stops jobs with our owner tag whose release is closed or unknown; touches nothing else. */
+  /**
+   * mutate. Stops jobs with our owner tag whose release is closed or unknown, and removes what ended jobs of such releases
+   * left once the provider keeps it no longer; touches nothing else.
+   */
   reapJobs(input: { readonly owner: string; readonly since: string }): Promise<ReapReport>;
 }
 
@@ -48,6 +51,8 @@ export interface CollectInput {
 export interface ReapReport {
   readonly looked: number;
   readonly stopped: readonly { readonly key: string; readonly releaseId: string }[];
+  /** Ended jobs whose folders and checkpoints were removed. */
+  readonly removed: number;
 }
 
 /** Run on `retempo.control`. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PortError, type Call } from '../ports/index.js';
 import { removeDeadTickets, takeOver, withFileLock } from './file-lock.js';
-import { livenessOf, livenessOfName, ownedName, ownIdentity, processStart } from './process-identity.js';
+import { identityOf, ownIdentity } from '../processes/index.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -34,42 +34,24 @@ async function withProcess<T>(work: (pid: number, end: () => Promise<void>) => P
   }
 }
 
-async function identityOf(pid: number) {
-  return { ...(await ownIdentity()), pid, started: (await processStart(pid)) ?? '' };
-}
-
 async function deadIdentity() {
   return withProcess(async (pid, end) => {
-    const identity = await identityOf(pid);
+    const identity = identified(pid);
     await end();
     return identity;
   });
+}
+
+function identified(pid: number) {
+  const identity = identityOf(pid);
+  if (identity === null) throw new Error(`no process ${pid}`);
+  return identity;
 }
 
 const hold = (name: string, holder: object, nonce: string) =>
   writeFile(join(folder, name), JSON.stringify({ ...holder, nonce }));
 
 const enter = (timeoutMs?: number) => withFileLock(folder, 'lock', call(timeoutMs), () => Promise.resolve('entered'));
-
-describe('process identity', () => {
-  it('tells living, dead and foreign processes apart, and a reused pid from its former owner', async () => {
-    const self = await ownIdentity();
-    expect(await livenessOf(self)).toBe('alive');
-    expect(await livenessOf({ ...self, started: '1' })).toBe('dead');
-    expect(await livenessOf(await deadIdentity())).toBe('dead');
-    expect(await livenessOf({ ...self, boot: 'an earlier start of this machine' })).toBe('dead');
-    expect(await livenessOf({ ...self, boot: 'another machine', host: 'elsewhere' })).toBe('unknown');
-    expect(await livenessOf({ ...self, pidSpace: 'another container' })).toBe('unknown');
-  });
-
-  it('reads the owner of a file from its name', async () => {
-    const name = await ownedName();
-    expect(await livenessOfName(name)).toBe('alive');
-    const parts = name.split('-');
-    expect(await livenessOfName([parts[0], parts[1], 'ffffffffff', parts[3]].join('-'))).toBe('dead');
-    expect(await livenessOfName('anything')).toBe('unknown');
-  });
-});
 
 describe('G6: lock between processes', () => {
   it('lets one in at a time and leaves nothing behind', async () => {
@@ -113,7 +95,7 @@ describe('G6: lock between processes', () => {
   it('is not taken over while the holder, or whoever is about to take over, lives', async () => {
     const dead = await deadIdentity();
     await withProcess(async (pid) => {
-      const alive = await identityOf(pid);
+      const alive = identified(pid);
       await hold('lock', alive, 'x');
       await expect(enter(100)).rejects.toMatchObject({ class: 'DeadlineExceeded' });
       await hold('lock', dead, 'x');
@@ -124,7 +106,7 @@ describe('G6: lock between processes', () => {
   });
 
   it('is taken over from another machine only when it is a minute old', async () => {
-    const foreign = { ...(await ownIdentity()), host: 'elsewhere', boot: 'another' };
+    const foreign = { ...ownIdentity(), host: 'elsewhere', boot: 'another' };
     await hold('lock', foreign, 'x');
     await expect(enter(100)).rejects.toBeInstanceOf(PortError);
     const longAgo = Date.now() / 1000 - 61;
@@ -133,7 +115,7 @@ describe('G6: lock between processes', () => {
   });
 
   it('is taken over by exactly one of many', async () => {
-    const self = await ownIdentity();
+    const self = ownIdentity();
     const aliases = await mkdtemp(join(tmpdir(), 'retempo-lock-aliases-'));
     try {
       // Each contender knows the folder by another name: they meet on the lock file only, as processes do.
@@ -161,8 +143,8 @@ describe('G6: lock between processes', () => {
 
   it('is not taken from a living holder by somebody who saw a dead one there long ago', async () => {
     const dead = { ...(await deadIdentity()), nonce: 'x' };
-    await hold('lock', await ownIdentity(), 'y');
-    await hold('new.z', await ownIdentity(), 'z');
+    await hold('lock', ownIdentity(), 'y');
+    await hold('new.z', ownIdentity(), 'z');
     expect(await takeOver(join(folder, 'lock'), dead, join(folder, 'new.z'))).toBe(false);
     expect(JSON.parse(await readFile(join(folder, 'lock'), 'utf8'))).toMatchObject({ nonce: 'y' });
     expect((await readdir(folder)).sort()).toEqual(['lock', 'new.z']);
@@ -171,7 +153,7 @@ describe('G6: lock between processes', () => {
   it('A6: tickets of killed processes are removed, those that still count are not', async () => {
     const dead = await deadIdentity();
     await hold('new.1', dead, '1');
-    await hold('new.2', await ownIdentity(), '2');
+    await hold('new.2', ownIdentity(), '2');
     await hold('gone.3', dead, '4');
     await hold('lock', dead, '5');
     await hold('lock.5', dead, '6');

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PortError, type Call } from '../ports/index.js';
 import { checkCall } from './calls.js';
 import { codeOf } from './file-errors.js';
-import { livenessOf, ownIdentity, type ProcessIdentity } from './process-identity.js';
+import { livenessOf, ownIdentity, type ProcessIdentity } from '../processes/index.js';
 
 // Mutual exclusion between processes without a server and without flock(2), which Node does not offer.
 //
@@ -47,7 +47,7 @@ const linked = (from: string, to: string): Promise<boolean> =>
   );
 
 async function isGone(holder: Holder, path: string, mine: string): Promise<boolean> {
-  const liveness = await livenessOf(holder);
+  const liveness = livenessOf(holder);
   if (liveness !== 'unknown') return liveness === 'dead';
   // Both times come from the clock of the file system, so that clocks of machines do not matter.
   const [theirs, ours] = await Promise.all([stat(path).catch(() => undefined), stat(mine)]);
@@ -108,7 +108,7 @@ export async function removeDeadTickets(folder: string): Promise<void> {
     // its nonce is that of a dead process.
     const useless =
       lock === 'new'
-        ? holder !== undefined && (await livenessOf(holder)) === 'dead'
+        ? holder !== undefined && livenessOf(holder) === 'dead'
         : (await stat(join(folder, lock)).catch(() => undefined)) === undefined;
     if (useless) await unlink(path).catch(() => undefined);
   }
@@ -157,7 +157,7 @@ async function exclusively<T>(
   checkCall(call, `waiting for ${lock}`);
   await mkdir(folder, { recursive: true });
   const nonce = randomBytes(12).toString('hex');
-  const holder: Holder = { ...(await ownIdentity()), nonce };
+  const holder: Holder = { ...ownIdentity(), nonce };
   const mine = join(folder, `new.${nonce}`);
   await writeFile(mine, JSON.stringify(holder), { flag: 'wx' });
   try {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ArtifactStore, Call } from '../ports/index.js';
 import { createFileStore } from './file-store.js';
 import { partSizeBytes } from './part-size.js';
-import { ownedName } from './process-identity.js';
+import { ownedName } from '../processes/index.js';
 import { sealFolder } from './seal.js';
 
 let folder: string;
@@ -197,7 +197,7 @@ describe('A6: leftovers of killed processes', () => {
     await put('a', '1');
     const child = spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' });
     await once(child, 'exit');
-    const alive = await ownedName();
+    const alive = ownedName();
     const [place, , , nonce] = alive.split('-');
     const dead = `${place}-${child.pid}-0123456789-${nonce}`;
     for (const name of [alive, dead]) await writeFile(internal('tmp', name), 'half');

@@ -8,7 +8,7 @@ import { codeOf, guarded } from './file-errors.js';
 import { inFolderOf, internalFolder, placeOf, realRoot } from './file-paths.js';
 import { assertPrefix } from './key.js';
 import { partCount, partRange } from './part-size.js';
-import { ownIdentity } from './process-identity.js';
+import { ownIdentity } from '../processes/index.js';
 import { publishExclusively, withTemporary } from './file-writes.js';
 
 // An upload is a folder: `about.json`, the growing file `data`, and one empty marker file per confirmed part, whose name
@@ -96,7 +96,7 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
   }
 
   async function confirmedMarkers(folder: string, about: About): Promise<readonly Marker[]> {
-    const { boot } = await ownIdentity();
+    const { boot } = ownIdentity();
     const good: Marker[] = [];
     for (const marker of await markersOf(folder)) {
       const { from, to } = partRange(about.size, marker.number);
@@ -165,7 +165,7 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
         }
         const [digest] = await Promise.all([digestPart(bytes), writeAt(join(folder, 'data'), bytes, range.from)]);
         const part: Part = { number, size: bytes.length, digest };
-        await writeFile(join(folder, markerName(part, (await ownIdentity()).boot)), '');
+        await writeFile(join(folder, markerName(part, ownIdentity().boot)), '');
         return part;
       }),
 

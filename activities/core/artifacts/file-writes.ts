@@ -5,7 +5,7 @@ import { PortError } from '../ports/index.js';
 import { codeOf } from './file-errors.js';
 import { removeDeadTickets } from './file-lock.js';
 import { inFolderOf, internalFolder } from './file-paths.js';
-import { livenessOfName, ownedName } from './process-identity.js';
+import { livenessOfName, ownedName } from '../processes/index.js';
 
 /** Files of processes that cannot be looked at (other machine, other container) are left alone for this many ms. */
 const foreignLeftoverMs = 24 * 3600 * 1000;
@@ -24,7 +24,7 @@ export async function removeDeadWrites(base: string): Promise<void> {
   const folder = join(base, internalFolder, 'tmp');
   for (const name of await readdir(folder).catch(() => [])) {
     const path = join(folder, name);
-    const liveness = await livenessOfName(name);
+    const liveness = livenessOfName(name);
     const old = async () => Date.now() - ((await stat(path).catch(() => undefined))?.mtimeMs ?? 0) > foreignLeftoverMs;
     if (liveness === 'dead' || (liveness === 'unknown' && (await old())))
       await rm(path, { force: true, recursive: true });
@@ -35,7 +35,7 @@ export async function removeDeadWrites(base: string): Promise<void> {
 export async function withTemporary<T>(base: string, work: (path: string) => Promise<T>): Promise<T> {
   const folder = join(base, internalFolder, 'tmp');
   await mkdir(folder, { recursive: true });
-  const path = join(folder, await ownedName());
+  const path = join(folder, ownedName());
   try {
     return await work(path);
   } finally {

@@ -5,7 +5,7 @@ import { checkCall } from './calls.js';
 import { codeOf, guarded } from './file-errors.js';
 import { listFolder } from './folder.js';
 import type { Manifest } from './manifest.js';
-import { livenessOfName, ownedName } from './process-identity.js';
+import { livenessOfName, ownedName } from '../processes/index.js';
 import { checkListing, checkSizes, openArtifact, readVerified, type ArtifactInput } from './read.js';
 import { hashLocal } from './seal.js';
 
@@ -79,11 +79,11 @@ export async function materialize(
   await guarded(`write to ${parent}`, async () => {
     await mkdir(parent, { recursive: true });
     for (const name of await namesIn(parent)) {
-      if (!name.startsWith(prefix) || (await livenessOfName(name.slice(prefix.length))) !== 'dead') continue;
+      if (!name.startsWith(prefix) || livenessOfName(name.slice(prefix.length)) !== 'dead') continue;
       await rm(join(parent, name), { recursive: true, force: true });
     }
   });
-  const partial = join(parent, prefix + (await ownedName()));
+  const partial = join(parent, prefix + ownedName());
   try {
     await guarded(`write to ${partial}`, async () => {
       for (const { path } of manifest.files) {

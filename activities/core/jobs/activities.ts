@@ -95,6 +95,7 @@ export function createJobActivities(options: JobActivityOptions): JobActivities 
         {
           ...stopping(),
           owner,
+          store: options.store,
           describeRelease: options.describeRelease,
           graceMs: options.reapGraceMs ?? defaultReapGraceMs,
         },

@@ -30,9 +30,12 @@ const casRounds = 5;
 /** A folder that is the same after this time is taken for complete; the copy is checked once more when it is done. */
 const stillMs = 100;
 
-/** Folder of a step's checkpoints in a store; ids are hashed because they contain `/`. */
-export const checkpointPrefix = (releaseId: string, step: string): string =>
-  `checkpoints/${createHash('sha256').update(releaseId).digest('hex')}/${step}`;
+/** Folder of a release's checkpoints in a store; ids are hashed because they contain `/`. */
+const checkpointsOf = (releaseId: string): string =>
+  `checkpoints/${createHash('sha256').update(releaseId).digest('hex')}`;
+
+/** Folder of a step's checkpoints in a store. */
+export const checkpointPrefix = (releaseId: string, step: string): string => `${checkpointsOf(releaseId)}/${step}`;
 
 const latestKey = (releaseId: string, step: string): string => `${checkpointPrefix(releaseId, step)}/latest.json`;
 
@@ -71,6 +74,17 @@ export async function publishCheckpoint(
       if (!isPortError(error) || error.class !== 'Conflict' || round >= casRounds) throw error;
     }
   }
+}
+
+/**
+ * Deletes all checkpoints of a release: first what says which is the newest, so that nobody is sent to half of one.
+ * Whoever calls this must know that the release is over.
+ */
+export async function deleteCheckpoints(store: ArtifactStore, releaseId: string, call: Call): Promise<void> {
+  const keys: string[] = [];
+  for await (const key of store.list(`${checkpointsOf(releaseId)}/`, call)) keys.push(key);
+  const isLatest = (key: string): boolean => key.endsWith('/latest.json');
+  for (const key of [...keys.filter(isLatest), ...keys.filter((one) => !isLatest(one))]) await store.delete(key, call);
 }
 
 /** Names under which programs write what is not finished yet. */

@@ -1,11 +1,11 @@
-import { eDetector, type EDetectorState } from '@retempo/analysis';
+import { eDetector, toleratedLoss, type EDetectorState } from '@retempo/analysis';
 import type { ModelSpec, VersionId, WindowReport } from '@retempo/workflows/contracts';
 import type { GateEvidence } from '../control/gate.js';
 import { labelledLosses, type DueWindow } from '../data/index.js';
 import type { Call } from '../ports/index.js';
 
-/** Quantile of the normal distribution at 95 %, one-sided: how much an estimated baseline is raised. */
-const oneSided95 = 1.6448536269514722;
+/** One-sided confidence of the upper limit that an estimated baseline is raised to. */
+const confidence = 0.95;
 
 export interface LabelsInput {
   readonly spec: ModelSpec;
@@ -22,13 +22,14 @@ export interface LabelsFinding {
 }
 
 /**
- * Mean loss that is still accepted: the loss at the gate, raised by its own uncertainty and by the tolerance. A clipped
- * loss lies in [0, clip], so its standard error is at most clip / (2 sqrt n) and, for a mean m, sqrt(m (clip - m) / n).
+ * Mean loss that is still accepted: the loss at the gate, raised by its own uncertainty and by the tolerance, and below
+ * the clip. Evidence of a gate keeps no second moment: a loss in [0, clip] with mean m has at most the standard deviation
+ * sqrt(m (clip - m)).
  */
-export function toleratedLoss(reference: LabelsInput['reference'], tolerate: number): number {
+export function acceptedLoss(reference: LabelsInput['reference'], tolerate: number): number {
   const { mean, clip, n } = reference;
-  const standardError = Math.sqrt((mean * Math.max(0, clip - mean)) / n);
-  return Math.min(clip * 0.999, mean + oneSided95 * standardError + tolerate);
+  const standardDeviation = Math.sqrt(mean * Math.max(0, clip - mean));
+  return Math.min(clip * 0.999, toleratedLoss({ mean, standardDeviation, n, tolerance: tolerate, confidence }));
 }
 
 /** Evidence against another tolerance says nothing about this one: when the model file has changed it, it begins anew. */
@@ -46,7 +47,7 @@ export async function judgeLabels(input: LabelsInput, call: Call): Promise<Label
     { data: spec.data, window, requestLog, metric: watch.metric, versions: [champion] },
     call
   );
-  const tolerated = toleratedLoss(reference, watch.tolerate);
+  const tolerated = acceptedLoss(reference, watch.tolerate);
   const options = { tolerated, alarmEvery: watch.falseAlarmEveryWindows, clip: watch.clip };
   const detector = eDetector({ ...options, ...resumable(input.detector, eDetector(options).state) });
   const before = detector.state.alarm;

@@ -28,6 +28,21 @@ export interface JobBackend {
   listOwned(owner: string, since: string, call: Call): AsyncIterable<OwnedJob>;
   /** Folder or prefix where the job of this key leaves its results; readable after it ended. */
   outputOf(ref: JobRef, call: Call): Promise<JobOutput>;
+  /** What jobs leave behind; absent where nothing is left or the provider removes it by itself. */
+  readonly leftovers?: JobLeftovers;
+}
+
+/** How the provider is rid of what jobs leave behind, after a time that is its own configuration. */
+export interface JobLeftovers {
+  /** Jobs with our owner tag that ended longer ago than they are kept; never a live one, never anybody else's. */
+  listExpired(owner: string, call: Call): AsyncIterable<OwnedJob>;
+  /**
+   * Removes everything that an expired job left. Throws class `Conflict` for a job that has not expired or does not carry
+   * this owner tag. Removing what is gone changes nothing.
+   */
+  remove(ref: JobRef, owner: string, call: Call): Promise<void>;
+  /** Removes what belongs to no job and was not used for as long: copies of artifacts, half-made files of dead workers. */
+  removeUnused(call: Call): Promise<void>;
 }
 
 export interface FoundJob extends JobRef {

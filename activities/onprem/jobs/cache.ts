@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call, ProviderContext } from '@retempo/activities/ports';
 import { PortError } from '@retempo/activities/ports';
 import type { ArtifactRef } from '@retempo/workflows/contracts';
 import { createJson, errorCode, readJson } from './atomic-file.js';
 import { takeClaim } from './claim.js';
-import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.js';
+import { isAlive, ownIdentity, type ProcessIdentity } from '@retempo/activities/processes';
 
 /** Local copies of artifacts, by digest, shared by all jobs of a site. */
 export interface ArtifactCache {
@@ -15,6 +15,15 @@ export interface ArtifactCache {
    * (class `Integrity` for wrong bytes) and `InvalidSpec` for a digest that is none.
    */
   folderOf(ref: ArtifactRef, call: Call): Promise<string>;
+  /**
+   * Removes copies that nobody has asked for during `keepMs` and whose digest is not in `inUse`, and what workers that died
+   * more than `abandonedAfterMs` ago had begun.
+   */
+  removeUnused(options: {
+    readonly keepMs: number;
+    readonly abandonedAfterMs: number;
+    readonly inUse: ReadonlySet<string>;
+  }): Promise<void>;
 }
 
 interface Downloader {
@@ -66,6 +75,43 @@ export function openArtifactCache(root: string, materialize: ProviderContext['ma
     }
   }
 
+  /** When a copy was last asked for is the time of its listing. False when there is none (any more). */
+  async function noteUse(entry: string): Promise<boolean> {
+    try {
+      const now = new Date();
+      await utimes(`${entry}/listing.json`, now, now);
+      return true;
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  async function unusedMs(path: string): Promise<number> {
+    const info = await stat(path).catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT') return null;
+      throw error;
+    });
+    return info === null ? 0 : Date.now() - info.mtimeMs;
+  }
+
+  async function removeCopy(entry: string, keepMs: number): Promise<void> {
+    if ((await unusedMs(`${entry}/listing.json`)) < keepMs) return;
+    const aside = `${root}/.new-${process.pid}-${randomBytes(6).toString('hex')}`;
+    await rename(entry, aside);
+    // Asked for at the last moment: put back, unless whoever asked has downloaded it again by now.
+    const isWanted = (await unusedMs(`${aside}/listing.json`)) < keepMs;
+    if (
+      isWanted &&
+      (await rename(aside, entry).then(
+        () => true,
+        () => false
+      ))
+    )
+      return;
+    await rm(aside, { recursive: true, force: true });
+  }
+
   async function download(ref: ArtifactRef, entry: string, call: Call): Promise<void> {
     const temporary = `${root}/.new-${process.pid}-${randomBytes(6).toString('hex')}`;
     await mkdir(`${temporary}/files`, { recursive: true, mode: 0o700 });
@@ -95,7 +141,8 @@ export function openArtifactCache(root: string, materialize: ProviderContext['ma
     const own = { process: ownIdentity() };
     const patientUntil = Date.now() + patienceMs;
     for (;;) {
-      if (await intact(entry)) return `${entry}/files`;
+      // Noted after it was found, so that one that is being removed at this moment is downloaded again.
+      if ((await intact(entry)) && (await noteUse(entry))) return `${entry}/files`;
       const isMine = takeClaim<Downloader>(
         claim,
         own,
@@ -112,6 +159,14 @@ export function openArtifactCache(root: string, materialize: ProviderContext['ma
   }
 
   return {
+    async removeUnused({ keepMs, abandonedAfterMs, inUse }) {
+      for (const name of await readdir(root).catch(() => [])) {
+        const path = `${root}/${name}`;
+        if (/^[0-9a-f]{64}$/.test(name) && !inUse.has(`sha256:${name}`)) await removeCopy(path, keepMs);
+        const isAbandoned = name.startsWith('.new-') && (await unusedMs(path)) > abandonedAfterMs;
+        if (isAbandoned) await rm(path, { recursive: true, force: true });
+      }
+    },
     folderOf(ref, call) {
       const hex = /^sha256:([0-9a-f]{64})$/.exec(ref.digest)?.[1];
       if (hex === undefined) {

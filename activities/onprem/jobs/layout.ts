@@ -1,6 +1,7 @@
+import { realpathSync } from 'node:fs';
 import type { JobIntent, JobOutcome } from '@retempo/workflows/contracts';
 import { readJson } from './atomic-file.js';
-import type { ProcessIdentity } from './process-identity.js';
+import type { ProcessIdentity } from '@retempo/activities/processes';
 
 /** Paths of everything that one job leaves on disk. */
 export interface JobPaths {
@@ -106,5 +107,9 @@ export interface SupervisorOrder {
 export const readRecord = (paths: JobPaths): JobRecord | null => readJson(paths.record) as JobRecord | null;
 export const readState = (paths: JobPaths): StateRecord | null => readJson(paths.state) as StateRecord | null;
 
-/** Environment entry by which the processes of a job are recognised. */
-export const jobMarker = (key: string): string => `RETEMPO_JOB=${key}`;
+/**
+ * Environment entry by which the processes of a job are recognised: the folder of the job. The key alone would not do:
+ * two installations on one machine that train a model of the same name have jobs with the same keys.
+ */
+export const jobMarker = (root: string, key: string): string =>
+  `RETEMPO_JOB_FOLDER=${jobPaths(realpathSync(root), key).folder}`;

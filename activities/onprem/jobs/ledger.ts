@@ -1,7 +1,7 @@
 import { appendFileSync, rmSync } from 'node:fs';
 import { errorCode, replaceJson } from './atomic-file.js';
 import { journalPath, type JobPaths, type StateRecord } from './layout.js';
-import type { ProcessIdentity } from './process-identity.js';
+import type { ProcessIdentity } from '@retempo/activities/processes';
 
 /** One line of `<root>/journal.ndjson`: what really happened to processes, for checks from outside. */
 type JournalEvent =

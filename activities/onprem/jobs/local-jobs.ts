@@ -27,15 +27,17 @@ import {
   type StopRecord,
   type SupervisorOrder,
 } from './layout.js';
+import { createLeftovers } from './leftovers.js';
 import { latestProgress, printable } from './log.js';
 import { messageWithTail } from './outcome.js';
 import { busyCount } from './pool.js';
-import { isAlive, signalProcess, type ProcessIdentity } from './process-identity.js';
+import { isAlive, signalProcess, type ProcessIdentity } from '@retempo/activities/processes';
 import { startSupervisor } from './start-supervisor.js';
 import type { SupervisorHolder } from './supervisor.js';
 
 const defaultStopGraceMs = 30_000;
 const defaultLogBytes = 8 * 1024 * 1024;
+const defaultKeepMs = 7 * 86_400_000;
 
 /** Longest time that `create` waits for the supervisor to be started, in milliseconds; it goes on in the background. */
 const startPatienceMs = 2000;
@@ -53,6 +55,8 @@ export interface LocalJobsOptions {
   readonly context: Pick<ProviderContext, 'materialize' | 'secret'>;
   /** Between SIGTERM and SIGKILL, in milliseconds; default 30,000. */
   readonly stopGraceMs?: number;
+  /** How long the folder of an ended job, and a copy of an artifact that no job asks for, are kept, in milliseconds; default 7 days. */
+  readonly keepMs?: number;
   /** Size at which a log file of a job is rotated, in bytes; one older file is kept; default 8 MiB. */
   readonly logBytes?: number;
 }
@@ -211,6 +215,8 @@ export function createLocalJobs(options: LocalJobsOptions): JobBackend {
   }
 
   return {
+    leftovers: createLeftovers({ site, root, keepMs: options.keepMs ?? defaultKeepMs, cache, guarded }),
+
     capabilities: { create: 'name', find: 'strong', consistencyMs: 0, stop: 'confirmed' },
 
     find: (key) =>

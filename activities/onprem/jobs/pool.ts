@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { createJson, readJson } from './atomic-file.js';
 import { holderOf, takeClaim } from './claim.js';
 import { jobMarker, jobPaths, poolFolder, readState } from './layout.js';
-import { isAlive, ownIdentity, processesOf, type ProcessIdentity } from './process-identity.js';
+import { isAlive, ownIdentity, type ProcessIdentity } from '@retempo/activities/processes';
+import { processesOf } from './job-processes.js';
 
 interface SlotHolder {
   readonly v: 1;
@@ -16,7 +17,7 @@ function isBusy(root: string, holder: SlotHolder): boolean {
   if (state?.phase === 'ended') return false;
   if (isAlive(holder.supervisor)) return true;
   const program = state?.phase === 'running' ? state.program : null;
-  return (program !== null && isAlive(program)) || processesOf(jobMarker(holder.key), program).length > 0;
+  return (program !== null && isAlive(program)) || processesOf(jobMarker(root, holder.key), program).length > 0;
 }
 
 const slotFolders = (root: string, pool: string): { readonly index: number; readonly folder: string }[] => {

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { ProgramExit } from './outcome.js';
-import { identityOf, isAlive, processesOf, signalProcess, type ProcessIdentity } from './process-identity.js';
+import { identityOf, isAlive, signalProcess, type ProcessIdentity } from '@retempo/activities/processes';
+import { processesOf } from './job-processes.js';
 
 /** A program that was started here, or adopted from a supervisor that died. */
 export interface RunningProgram {

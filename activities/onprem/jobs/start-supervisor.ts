@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { jobPaths, type SupervisorOrder } from './layout.js';
-import { identityOf, type ProcessIdentity } from './process-identity.js';
+import { identityOf, type ProcessIdentity } from '@retempo/activities/processes';
 import { minimalEnvironment } from './workspace.js';
 
 // Run from source (tests), the supervisor is still the compiled one: Node starts no TypeScript.

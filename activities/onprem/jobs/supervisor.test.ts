@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { JobIntent, JobOutcome } from '@retempo/workflows/contracts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { jobMarker, jobPaths, readState, type SupervisorOrder } from './layout.js';
-import { processesOf } from './process-identity.js';
+import { processesOf } from './job-processes.js';
 
 const root = mkdtempSync(`${tmpdir()}/retempo-supervisor-`);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -16,13 +16,13 @@ const killer = fileURLToPath(new URL('../../../test/support/kill-at-call.mjs', i
 
 let jobs = 0;
 
-/** Folder of a new job whose program notes its start, its output, and ends well after a moment. */
-function newJob(): string {
+/** Folder of a new job whose program notes its start, and ends well after a moment. */
+function newJob(options: { readonly site?: string; readonly key?: string; readonly ms?: number } = {}): string {
   jobs += 1;
-  const key = jobs.toString(16).padStart(64, '0');
-  const paths = jobPaths(root, key);
+  const { site = root, key = jobs.toString(16).padStart(64, '0'), ms = 150 } = options;
+  const paths = jobPaths(site, key);
   mkdirSync(paths.folder, { recursive: true });
-  const script = `require('fs').appendFileSync(${JSON.stringify(`${root}/${key}.starts`)}, 's'); setTimeout(() => {}, 150)`;
+  const script = `require('fs').appendFileSync(${JSON.stringify(`${site}/${key}.starts`)}, 's'); setTimeout(() => {}, ${ms})`;
   const intent: JobIntent = {
     key,
     releaseId: 'release',
@@ -43,10 +43,10 @@ function newJob(): string {
   return key;
 }
 
-function orderFor(key: string, slots: number): string {
+function orderFor(key: string, slots: number, site = root): string {
   const order: SupervisorOrder = {
     v: 1,
-    root,
+    root: site,
     key,
     slots,
     stopGraceMs: 1000,
@@ -103,7 +103,7 @@ describe('supervisor', () => {
         expect(startsOf(key), `killed before call ${killAt}`).toBeLessThanOrEqual(1);
         if (result === 'succeeded') expect(startsOf(key)).toBe(1);
         else expect(result, `killed before call ${killAt}, ${before} starts`).toBe('lost');
-        expect(processesOf(jobMarker(key), null)).toEqual([]);
+        expect(processesOf(jobMarker(root, key), null)).toEqual([]);
       }
       // Deaths before the launch cost nothing, deaths between launch and end cost the exit code, never a second start.
       expect(new Set(results)).toEqual(new Set(['succeeded', 'lost']));
@@ -130,6 +130,21 @@ describe('supervisor', () => {
     expect(await runSupervisor(key, 0)).toBe(0);
     expect(startsOf(key)).toBe(1);
     expect(outcomeOf(key)?.result).toBe('succeeded');
+  });
+
+  it('J5 a job of another installation that has the same key is neither counted, stopped nor adopted', async () => {
+    const other = mkdtempSync(`${root}/another-`);
+    const key = newJob({ ms: 600_000 });
+    const theirs = startSupervisor(orderFor(key, 1));
+    while (readState(jobPaths(root, key))?.phase !== 'running') await sleep(10);
+    newJob({ site: other, key });
+    expect(await endOf(startSupervisor(orderFor(key, 1, other)))).toBe(0);
+    expect(readState(jobPaths(other, key))).toMatchObject({ outcome: { result: 'succeeded' } });
+    expect(readState(jobPaths(root, key))?.phase).toBe('running');
+    expect(processesOf(jobMarker(root, key), null)).toHaveLength(1);
+    writeFileSync(jobPaths(root, key).stop, '{"v":1}');
+    expect(await endOf(theirs)).toBe(0);
+    expect(outcomeOf(key)?.result).toBe('stopped');
   });
 
   it('half an order starts nothing', async () => {

@@ -15,7 +15,8 @@ import {
 import { logTail, rotateLog } from './log.js';
 import { messageWithTail, outcomeOf, type EndCause, type EndOfProgram } from './outcome.js';
 import { requestSlot } from './pool.js';
-import { ageMs, isAlive, ownIdentity, processesOf, type ProcessIdentity } from './process-identity.js';
+import { ageMs, identityOf, isAlive, ownIdentity, type ProcessIdentity } from '@retempo/activities/processes';
+import { processesOf } from './job-processes.js';
 import { adopt, launch, type RunningProgram } from './program.js';
 import { clearWorkspace, minimalEnvironment, prepareWorkspace, programEnvironment } from './workspace.js';
 
@@ -210,7 +211,7 @@ async function findStarted(job: Supervision): Promise<ProcessIdentity | null> {
   for (;;) {
     const found = processesOf(job.marker, null);
     const leader = found.find((process) => process.group === process.pid) ?? found[0];
-    if (leader !== undefined) return { pid: leader.pid, startTicks: leader.startTicks, bootId: leader.bootId };
+    if (leader !== undefined) return identityOf(leader.pid);
     if (performance.now() >= until) return null;
     await job.tick();
   }
@@ -255,7 +256,7 @@ export async function supervise(order: SupervisorOrder): Promise<void> {
     record,
     paths,
     ledger: openLedger(order.root, paths),
-    marker: jobMarker(order.key),
+    marker: jobMarker(order.root, order.key),
     isInterrupted: () => interrupted,
     ...clock,
   };

@@ -63,12 +63,14 @@ export function programEnvironment(
   order: SupervisorOrder,
   base: { readonly [name: string]: string }
 ): { readonly [name: string]: string } {
-  const [markerName, markerValue] = jobMarker(order.key).split('=') as [string, string];
+  const marker = jobMarker(order.root, order.key);
+  const nameEnd = marker.indexOf('=');
   return {
     ...base,
     TMPDIR: paths.temporary,
     ...order.env,
-    [markerName]: markerValue,
+    [marker.slice(0, nameEnd)]: marker.slice(nameEnd + 1),
+    RETEMPO_JOB: order.key,
     RETEMPO_INPUT: paths.input,
     RETEMPO_OUTPUT: paths.output,
     RETEMPO_CHECKPOINT: paths.checkpoint,

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VersionId } from '@retempo/workflows/contracts';
-import type { ProcessIdentity } from '../jobs/process-identity.js';
+import type { ProcessIdentity } from '@retempo/activities/processes';
 import type { DeployedVersion, EndpointRecord } from './endpoint-record.js';
 import { inputsDiffer } from './input-compatibility.js';
 import { programPath, type RouterFiles } from './layout.js';

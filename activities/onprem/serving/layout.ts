@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ProcessIdentity } from '../jobs/process-identity.js';
+import type { ProcessIdentity } from '@retempo/activities/processes';
 
 /** How one endpoint is reached and split. */
 export interface EndpointOptions {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Call } from '@retempo/activities/ports';
 import type { EndpointState } from '@retempo/workflows/contracts';
-import { isAlive } from '../jobs/process-identity.js';
+import { isAlive } from '@retempo/activities/processes';
 import { type EndpointOptions, routerFiles, type RouterProcess } from './layout.js';
 import { createOnpremServing, type OnpremServing } from './onprem-serving.js';
 import { echoModel, logisticModel, logisticRequest } from './tiny-model.test.support.js';

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { type Call, isPortError, PortError } from '@retempo/activities/ports';
 import { readJson, replaceJson } from '../jobs/atomic-file.js';
-import { isAlive, signalProcess } from '../jobs/process-identity.js';
+import { isAlive, signalProcess } from '@retempo/activities/processes';
 import { type AdminRequest, callRouter } from './admin-client.js';
 import {
   alreadyRunningExitCode,

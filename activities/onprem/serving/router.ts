@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readJson, replaceJson } from '../jobs/atomic-file.js';
 import { takeClaim } from '../jobs/claim.js';
-import { isAlive, ownIdentity, type ProcessIdentity, signalProcess } from '../jobs/process-identity.js';
+import { isAlive, ownIdentity, type ProcessIdentity, signalProcess } from '@retempo/activities/processes';
 import { openAdmin } from './admin.js';
 import { openControl } from './control.js';
 import { openCounters } from './counters.js';

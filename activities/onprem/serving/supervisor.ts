@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, statSync } from 'node:fs';
 import { get } from 'node:http';
 import type { ModelServerMessage } from './model-server-main.js';
-import { identityOf, type ProcessIdentity } from '../jobs/process-identity.js';
+import { identityOf, type ProcessIdentity } from '@retempo/activities/processes';
 import { openUpstream, type Upstream } from './upstream.js';
 
 // Keeps one model server running: starts it, asks for its health, ends it when it hangs, starts it again with growing pauses. The

@@ -22,7 +22,7 @@ export interface JournalLine {
   readonly event: 'started' | 'ended';
   readonly result?: string;
   readonly key: string;
-  readonly program: { readonly pid: number; readonly startTicks: number } | null;
+  readonly program: { readonly pid: number } | null;
 }
 
 const journal = (world: ChaosWorld) => jsonLines(join(world.site.root, 'journal.ndjson')) as readonly JournalLine[];

@@ -6,11 +6,13 @@ import {
   ageMs,
   identityOf,
   isAlive,
+  livenessOf,
+  livenessOfName,
+  ownedName,
   ownIdentity,
-  processesOf,
   sameProcess,
   signalProcess,
-} from './process-identity.js';
+} from './index.js';
 
 const folder = mkdtempSync(`${tmpdir()}/retempo-process-`);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -28,8 +30,9 @@ describe('identity of a process', () => {
     expect(isAlive(own)).toBe(true);
     expect(sameProcess(own, { ...own })).toBe(true);
     for (const other of [
-      { ...own, startTicks: own.startTicks - 1 },
-      { ...own, bootId: 'another' },
+      { ...own, started: String(Number(own.started) - 1) },
+      { ...own, boot: 'another' },
+      { ...own, pidSpace: 'another' },
     ]) {
       expect(isAlive(other)).toBe(false);
       expect(sameProcess(own, other)).toBe(false);
@@ -71,14 +74,24 @@ describe('identity of a process', () => {
     expect(ageMs(ownIdentity()) - before).toBeLessThan(3_600_000);
   });
 
-  it('the session of a leader whose pid was given away proves nothing', async () => {
-    const child = spawn('/bin/sleep', ['60'], { detached: true });
-    const leader = identityOf(child.pid ?? 0);
-    if (leader === null) throw new Error('no child');
-    const pids = (identity: typeof leader) => processesOf('RETEMPO_JOB=none', identity).map(({ pid }) => pid);
-    expect(pids(leader)).toEqual([leader.pid]);
-    expect(pids({ ...leader, startTicks: leader.startTicks - 5 })).toEqual([]);
+  it('tells living, dead and foreign processes apart', async () => {
+    const self = ownIdentity();
+    const child = spawn('/bin/sleep', ['60']);
+    const other = identityOf(child.pid ?? 0);
+    if (other === null) throw new Error('no child');
+    expect([livenessOf(self), livenessOf(other)]).toEqual(['alive', 'alive']);
     child.kill('SIGKILL');
-    await until(() => pids(leader).length === 0);
+    await until(() => livenessOf(other) === 'dead');
+    expect(livenessOf({ ...self, boot: 'an earlier start of this machine' })).toBe('dead');
+    expect(livenessOf({ ...self, boot: 'another machine', host: 'elsewhere' })).toBe('unknown');
+    expect(livenessOf({ ...self, pidSpace: 'another container' })).toBe('unknown');
+  });
+
+  it('reads the owner of a file from its name', () => {
+    const name = ownedName();
+    expect(livenessOfName(name)).toBe('alive');
+    const parts = name.split('-');
+    expect(livenessOfName([parts[0], parts[1], 'ffffffffff', parts[3]].join('-'))).toBe('dead');
+    expect(livenessOfName('anything')).toBe('unknown');
   });
 });

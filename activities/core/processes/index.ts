@@ -1,0 +1,14 @@
+export {
+  ageMs,
+  hasEnded,
+  identityOf,
+  isAlive,
+  livenessOf,
+  ownIdentity,
+  processStat,
+  sameProcess,
+  signalProcess,
+  type ProcessIdentity,
+  type ProcessStat,
+} from './identity.js';
+export { livenessOfName, ownedName } from './owned-name.js';
