@@ -1,7 +1,8 @@
-import { createRandom, type Random } from '../random.js';
+import { createRandom } from '../random.js';
 import { rateRatioSequence } from '../sequential/index.js';
 import { mantelHaenszel } from '../two-arms/index.js';
 import { retempoFails, simulateCanaries, steadyLooks, zRule, type Draw } from './canary-engine.js';
+import { gammaFactor } from './draws.js';
 import { shareRow, type SimulationOptions, type SimulationRow } from './simulation.js';
 
 const ALPHA = 0.05;
@@ -17,18 +18,6 @@ const perLook =
   (squaredVariation: number): Draw =>
   (random, units, rate) =>
     random.binomial(units, Math.min(1, rate * gammaFactor(random, 1 / squaredVariation)));
-
-/** A gamma variable with mean 1 (Marsaglia and Tsang 2000), shape at least 1. */
-const gammaFactor = (random: Random, shape: number): number => {
-  const d = shape - 1 / 3;
-  const c = 1 / Math.sqrt(9 * d);
-  for (;;) {
-    const z = random.normal();
-    const v = (1 + c * z) ** 3;
-    if (v <= 0) continue;
-    if (Math.log(random.uniform()) < z * z * 0.5 + d - d * v + d * Math.log(v)) return (d * v) / shape;
-  }
-};
 
 interface Structure {
   readonly words: string;

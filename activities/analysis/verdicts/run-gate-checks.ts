@@ -128,9 +128,10 @@ function decide(part: {
   readonly text: string;
 }): GateCheck {
   const { interval, inside, outside, text, ...rest } = part;
+  const unseen = inside ? unseenDoubt(interval, part.metric, part.threshold) : null;
   const verdict: Verdict =
-    interval.doubt !== null ? 'inconclusive' : outside ? 'fail' : inside ? 'pass' : 'inconclusive';
-  const doubt = interval.doubt === null ? '' : `; ${doubtTexts[interval.doubt]}`;
+    interval.doubt !== null ? 'inconclusive' : outside ? 'fail' : inside && unseen === null ? 'pass' : 'inconclusive';
+  const doubt = interval.doubt === null ? unseen : doubtTexts[interval.doubt];
   return {
     ...rest,
     slice: null,
@@ -140,8 +141,23 @@ function decide(part: {
     n: interval.n,
     clusterCount: interval.clusterCount,
     verdict,
-    reason: text + doubt,
+    reason: doubt === null ? text : `${text}; ${doubt}`,
   };
+}
+
+/** Why an interval inside its limit is not enough: rows too rare for the sample could use up what is left. */
+function unseenDoubt(
+  { lower, upper, n, unseen }: GateInterval,
+  metric: GateMetricName,
+  threshold: number
+): string | null {
+  const left = gateMetrics[metric].higherIsBetter ? lower - threshold : threshold - upper;
+  if (unseen === undefined || unseen.mean <= left) return null;
+  return `rows rarer than 1 in ${formatCount(Math.floor(1 / unseen.share))} need not be among ${formatCount(
+    n
+  )}: at ${formatNumber(unseen.worstRow)} worse each they add up to ${formatNumber(unseen.mean)}, ${formatNumber(
+    left
+  )} is left`;
 }
 
 function finiteOrNull(value: number): number | null {

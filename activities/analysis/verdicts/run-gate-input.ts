@@ -6,6 +6,7 @@ import {
   requireFinite,
   requireNonNegative,
   requireObject,
+  requirePositive,
   requireShare,
 } from '../input.js';
 import { gateMetrics, isGateMetric } from './run-gate-metrics.js';
@@ -69,6 +70,13 @@ function requireLimits(name: GateMetricName, limits: GateLimits): void {
   if (wrong !== undefined) {
     const [better, bad, good] = higherIsBetter ? ['higher', 'atMost', 'atLeast'] : ['lower', 'atLeast', 'atMost'];
     throw new AnalysisInputError(`${field}.${bad}`, `does not fit a metric where ${better} is better: use ${good}`);
+  }
+  if (limits.worstRow !== undefined) {
+    const { loss, countsErrors } = gateMetrics[name];
+    if (loss === null || countsErrors) {
+      throw new AnalysisInputError(`${field}.worstRow`, 'is for metrics whose rows can cost different amounts');
+    }
+    requirePositive(`${field}.worstRow`, limits.worstRow);
   }
   const given = (['atMost', 'atLeast', 'notWorseBy', 'betterBy'] as const).filter((key) => limits[key] !== undefined);
   if (given.length === 0) throw new AnalysisInputError(field, 'has no limit: give a floor, notWorseBy or betterBy');

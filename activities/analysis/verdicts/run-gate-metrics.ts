@@ -10,21 +10,36 @@ interface GateMetric {
   readonly loss: ((label: number, prediction: number, threshold: number) => number) | null;
   /** The loss is 0 or 1: no row can outweigh the others, however rare the errors. */
   readonly countsErrors: boolean;
+  /** Most by which two versions can differ on one row. */
+  readonly widestRow: number;
 }
 
 /** Every metric of a gate by name. */
 export const gateMetrics: Readonly<Record<GateMetricName, GateMetric>> = {
-  logLoss: { higherIsBetter: false, values: 'class', loss: rowLogLoss, countsErrors: false },
-  brier: { higherIsBetter: false, values: 'class', loss: (y, p) => (p - y) ** 2, countsErrors: false },
+  logLoss: { higherIsBetter: false, values: 'class', loss: rowLogLoss, countsErrors: false, widestRow: Infinity },
+  brier: { higherIsBetter: false, values: 'class', loss: (y, p) => (p - y) ** 2, countsErrors: false, widestRow: 1 },
   accuracy: {
     higherIsBetter: true,
     values: 'class',
     loss: (y, p, threshold) => ((p >= threshold ? 1 : 0) === y ? 0 : 1),
     countsErrors: true,
+    widestRow: 1,
   },
-  auc: { higherIsBetter: true, values: 'class', loss: null, countsErrors: false },
-  mae: { higherIsBetter: false, values: 'number', loss: (y, p) => Math.abs(p - y), countsErrors: false },
-  mse: { higherIsBetter: false, values: 'number', loss: (y, p) => (p - y) ** 2, countsErrors: false },
+  auc: { higherIsBetter: true, values: 'class', loss: null, countsErrors: false, widestRow: 1 },
+  mae: {
+    higherIsBetter: false,
+    values: 'number',
+    loss: (y, p) => Math.abs(p - y),
+    countsErrors: false,
+    widestRow: Infinity,
+  },
+  mse: {
+    higherIsBetter: false,
+    values: 'number',
+    loss: (y, p) => (p - y) ** 2,
+    countsErrors: false,
+    widestRow: Infinity,
+  },
 };
 
 /** Whether a name is one of {@link gateMetrics}. */

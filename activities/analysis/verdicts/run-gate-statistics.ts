@@ -4,7 +4,8 @@ import { sum } from '../sums.js';
 import { clopperPearsonInterval, delong, pairedBootstrap } from '../two-arms/index.js';
 import type { ResolvedGate } from './run-gate-input.js';
 import { gateMetrics } from './run-gate-metrics.js';
-import type { GateMetricName, GateRow } from './run-gate-types.js';
+import { unseenTail, type UnseenTail } from './run-gate-tail.js';
+import type { GateLimits, GateMetricName, GateRow } from './run-gate-types.js';
 
 /** Fewest clusters from which an interval is computed at all. */
 export const fewestClusters = 5;
@@ -20,6 +21,8 @@ export interface GateInterval {
   readonly n: number;
   readonly clusterCount: number;
   readonly doubt: 'fewClusters' | 'heavyTail' | 'fewErrors' | null;
+  /** Of a difference of mean losses: what rows too rare for the sample could add to it. */
+  readonly unseen?: UnseenTail;
 }
 
 /** Losses of one version on the rows, in the order of the rows. */
@@ -63,8 +66,10 @@ export function pairedInterval(
   const { difference, clusterCount, n } = result;
   const widen = smallSampleFactor(clusterCount, gate.alpha);
   const heavyTail = hasHeavyTail(candidate, other, clusters, clusterCount);
-  const disagreements = candidate.filter((loss, i) => loss !== other[i]).length;
+  const differences = candidate.map((loss, i) => loss - other[i]!);
+  const disagreements = differences.filter((loss) => loss !== 0).length;
   return {
+    unseen: unseenTail(name, differences, gate.alpha, limitsOf(gate, name)?.worstRow),
     estimate: difference,
     lower: difference - (difference - result.lower) * widen,
     upper: difference + (result.upper - difference) * widen,
@@ -73,6 +78,10 @@ export function pairedInterval(
     // No disagreement at all is no matter of chance: the two versions say the same.
     doubt: doubtOf(name, clusterCount, heavyTail, disagreements === 0 ? fewestErrors : disagreements),
   };
+}
+
+function limitsOf(gate: ResolvedGate, name: GateMetricName): GateLimits | undefined {
+  return gate.metrics.find((metric) => metric.name === name)?.limits;
 }
 
 /** Mean of one loss per row, or of one difference of losses per row: t interval with the cluster-robust variance of a ratio of totals. */

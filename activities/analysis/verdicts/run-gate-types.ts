@@ -13,6 +13,13 @@ export interface GateLimits {
   readonly notWorseBy?: number;
   /** Gain over the champion that must be proven, at least 0. */
   readonly betterBy?: number;
+  /**
+   * Most by which one row of the candidate can be worse than the other version's, in the unit of the metric (its clip,
+   * or what one row can cost); above 0. It is what rows too rare to be in the sample are counted at, in `notWorseBy`,
+   * `betterBy` and the anchor of this metric. Default: 5 times the largest difference seen. For metrics with a loss per
+   * row other than accuracy, where a row counts 1.
+   */
+  readonly worstRow?: number;
 }
 
 /** What a candidate must show before it may go on. */

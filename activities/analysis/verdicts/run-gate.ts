@@ -19,7 +19,8 @@ import type { GateCheck, GateInput, GateResult } from './run-gate-types.js';
  * Result: fail if any check fails; else inconclusive if any is inconclusive or has no data (all without data: noData);
  * else pass. A missing, duplicate or unreadable key, label or prediction is `error` for the whole gate: no row is ever
  * left out, but those a version was trained on, which are counted. Fewer than `minRows` rows is `noData`. Heavy tails
- * (1 % of the rows carry most of the variance), fewer than 5 clusters and fewer than 20 disagreements are inconclusive.
+ * (1 % of the rows carry most of the variance), fewer than 5 clusters and fewer than 20 disagreements are inconclusive,
+ * and so is a proof that rows too rare for the sample could undo (`worstRow`).
  * Without a champion the comparisons pass and `rubberStamp` is true. Rules: progressive-delivery 3 and 4.2.
  *
  * @throws AnalysisInputError for a gate that is wrong or checks nothing.
