@@ -42,7 +42,11 @@ export interface RouterProcess {
   readonly servers: readonly ProcessIdentity[];
 }
 
-/** Exit code of a router when another one already runs on its folder: whoever started it talks to that one. */
+/** Names the last router that ran on a folder. */
+export const lifeOf = (last: RouterProcess | null): string =>
+  last === null ? 'none' : [last.process.boot, last.process.pid, last.process.started].join('/');
+
+/** Exit code of a router when another one runs, or has run since, on its folder: whoever started it looks again. */
 export const alreadyRunningExitCode = 3;
 
 /** Where a router keeps what it knows, all under one folder. */

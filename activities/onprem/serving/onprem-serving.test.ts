@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +8,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Call } from '@retempo/activities/ports';
 import type { EndpointState } from '@retempo/workflows/contracts';
 import { isAlive } from '@retempo/activities/processes';
-import { type EndpointOptions, routerFiles, type RouterProcess } from './layout.js';
+import {
+  alreadyRunningExitCode,
+  type EndpointOptions,
+  programPath,
+  routerFiles,
+  type RouterProcess,
+} from './layout.js';
 import { createOnpremServing, type OnpremServing } from './onprem-serving.js';
 import { echoModel, logisticModel, logisticRequest } from './tiny-model.test.support.js';
 
@@ -202,6 +210,20 @@ describe('router', () => {
     );
     expect(new Set(started.map(({ pid }) => pid)).size).toBe(1);
     expect(new Set(started.map(({ url }) => url)).size).toBe(1);
+  });
+
+  it('stays stopped when one that was slow to start comes after it', async () => {
+    const site = openSite();
+    await site.ensureRouter(endpoint, newCall());
+    await site.stop(endpoint);
+    const late = spawn(process.execPath, [
+      programPath('router-main'),
+      `--state=${routerFiles(join(site.root, endpoint)).folder}`,
+      '--after=none',
+    ]);
+    const [code] = await once(late, 'exit');
+    expect(code).toBe(alreadyRunningExitCode);
+    expect(site.process().stopped).toBe(true);
   });
 
   it('keeps its ports and its counts when it is stopped and started', async () => {

@@ -2,17 +2,18 @@ import { parseArgs } from 'node:util';
 import { alreadyRunningExitCode } from './layout.js';
 import { AlreadyRunning, startRouter } from './router.js';
 
-// The router of one endpoint: `node router-main.js --state <folder>`. Started detached by a site, it outlives workers.
+// The router of one endpoint: `node router-main.js --state <folder> --after <life>`. Started detached by a site, it outlives workers.
 
-const { values } = parseArgs({ options: { state: { type: 'string' } } });
-if (values.state === undefined) throw new Error('usage: router-main --state <folder>');
+const { values } = parseArgs({ options: { state: { type: 'string' }, after: { type: 'string' } } });
+const { state, after } = values;
+if (state === undefined || after === undefined) throw new Error('usage: router-main --state <folder> --after <life>');
 
 const log = (message: string): void => {
   process.stderr.write(`${new Date().toISOString()} ${message}\n`);
 };
 
 try {
-  const router = await startRouter(values.state, log);
+  const router = await startRouter(state, after, log);
   log(`router ready: data port ${router.dataPort}, admin port ${router.adminPort}`);
   let stopping = false;
   const stop = () => {

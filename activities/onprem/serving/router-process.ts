@@ -6,6 +6,7 @@ import { isAlive, signalProcess } from '@retempo/activities/processes';
 import { type AdminRequest, callRouter } from './admin-client.js';
 import {
   alreadyRunningExitCode,
+  lifeOf,
   programPath,
   type RouterConfig,
   type RouterFiles,
@@ -54,15 +55,20 @@ export async function ensureRouterProcess(
   for (;;) {
     const running = runningRouter(files);
     if (running !== undefined) return running;
+    const after = lifeOf(readJson(files.process) as RouterProcess | null);
     mkdirSync(files.logs, { recursive: true, mode: 0o700 });
     replaceJson(files.config, config);
     const log = openSync(files.routerLog, 'a', 0o600);
     const ended: { code?: number | null } = {};
     try {
-      const child = spawn(process.execPath, [programPath('router-main'), `--state=${files.folder}`], {
-        detached: true,
-        stdio: ['ignore', log, log],
-      });
+      const child = spawn(
+        process.execPath,
+        [programPath('router-main'), `--state=${files.folder}`, `--after=${after}`],
+        {
+          detached: true,
+          stdio: ['ignore', log, log],
+        }
+      );
       child.on('error', () => (ended.code = null));
       child.on('exit', (code) => (ended.code = code));
       child.unref();

@@ -7,7 +7,7 @@ import { openControl } from './control.js';
 import { openCounters } from './counters.js';
 import { openFleet } from './fleet.js';
 import { defaultFrontLimits, openFront } from './front.js';
-import { routerFiles, type RouterConfig, type RouterProcess } from './layout.js';
+import { lifeOf, routerFiles, type RouterConfig, type RouterProcess } from './layout.js';
 import { openRequestLog } from './request-log.js';
 import { createRoutes } from './routes.js';
 import { openTraffic } from './traffic.js';
@@ -45,17 +45,21 @@ async function openOnPort<T>(
 /**
  * Runs the router of one endpoint in this process: claims the state folder, takes over what it holds, opens both ports.
  *
- * @throws AlreadyRunning when another router holds the folder.
+ * @param after the router that was the last one when this one was wanted ({@link lifeOf}): one that was slow to start and finds
+ * that another has run since must not come up after that one was stopped in order.
+ * @throws AlreadyRunning when another router holds the folder, or has held it since.
  */
-export async function startRouter(folder: string, log: (message: string) => void): Promise<Router> {
+export async function startRouter(folder: string, after: string, log: (message: string) => void): Promise<Router> {
   const files = routerFiles(folder);
   const config = readJson(files.config) as RouterConfig | null;
   if (config === null) throw new Error(`${files.config} is missing: a router is started by its site, which writes it`);
   const { endpoint, stickiness } = config;
   const own = ownIdentity();
-  if (!takeClaim<ProcessIdentity>(files.claim, own, (holder) => !isAlive(holder))) {
+  const hasRunSince = () => lifeOf(readJson(files.process) as RouterProcess | null) !== after;
+  if (hasRunSince() || !takeClaim<ProcessIdentity>(files.claim, own, (holder) => !isAlive(holder))) {
     throw new AlreadyRunning(`another router already runs on ${folder}`);
   }
+  if (hasRunSince()) throw new AlreadyRunning(`another router has run on ${folder}`);
   const before = readJson(files.process) as RouterProcess | null;
   // Servers of a dead router end by themselves, except those that hang.
   for (const server of before?.servers ?? []) signalProcess(server, 'SIGKILL');
