@@ -9,12 +9,35 @@ const refuse = (what: string): never => {
 
 /** Longest time limit of a job, in milliseconds: ten years, so that arithmetic stays exact. */
 const maxTimeoutMs = 10 * 366 * 86_400_000;
+/** Longest id, step, digest or owner tag, in characters. */
+const maxTextLength = 1000;
+
+const shown = (value: unknown): string => JSON.stringify(value)?.slice(0, 80) ?? String(value);
+
+const isMap = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The intent came over a queue: what the types promise is looked at before it is relied on. */
+function checkShape(intent: JobIntent): void {
+  const { key, releaseId, step, specDigest, owner, spec } = intent as { readonly [field in keyof JobIntent]: unknown };
+  if (typeof key !== 'string' || !isJobKey(key)) refuse(`not a job key (64 hex digits expected): ${shown(key)}`);
+  for (const [name, value] of Object.entries({ releaseId, step, specDigest, owner })) {
+    if (typeof value !== 'string' || value === '' || value.length > maxTextLength)
+      refuse(`${name} must be a text of 1 to ${maxTextLength} characters, not ${shown(value)}`);
+  }
+  if (!isMap(spec)) return refuse(`the spec must be an object, not ${shown(spec)}`);
+  for (const name of ['program', 'inputs', 'parameters']) {
+    if (!isMap(spec[name])) refuse(`spec.${name} must be an object, not ${shown(spec[name])}`);
+  }
+  if (spec['env'] !== undefined && !isMap(spec['env'])) refuse(`spec.env must be an object, not ${shown(spec['env'])}`);
+}
 
 function checkCommand(intent: JobIntent, site: string): void {
   const { program, replicas } = intent.spec;
   if (!('command' in program))
     refuse(`${site} runs commands only; give the job a command instead of an image or a native job`);
-  const command = 'command' in program ? program.command : [];
+  const command: unknown = 'command' in program ? program.command : [];
+  if (!Array.isArray(command)) return refuse(`the command must be a list of texts, not ${shown(command)}`);
   if (command.length === 0 || command[0] === '') refuse('the command is empty; name a program');
   const bad = command.findIndex((part) => typeof part !== 'string' || part.includes('\0'));
   if (bad >= 0) refuse(`part ${bad} of the command contains a NUL character or is no text`);
@@ -24,8 +47,7 @@ function checkCommand(intent: JobIntent, site: string): void {
 
 function checkEnvironment(intent: JobIntent): void {
   for (const [name, value] of Object.entries(intent.spec.env ?? {})) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
-      refuse(`not a name of an environment variable: ${JSON.stringify(name)}`);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) refuse(`not a name of an environment variable: ${shown(name)}`);
     if (name.startsWith('RETEMPO_')) refuse(`${name}: names that start with RETEMPO_ are set by Retempo`);
     if (typeof value !== 'string' || value.includes('\0'))
       refuse(`${name}: the value contains a NUL character or is no text`);
@@ -34,12 +56,11 @@ function checkEnvironment(intent: JobIntent): void {
 
 /** Throws class `InvalidSpec` for an intent that can never run here; returns the pool it goes to (default: the first). */
 export function checkIntent(intent: JobIntent, site: string, pools: readonly Pool[]): Pool {
-  if (!isJobKey(intent.key))
-    refuse(`not a job key (64 hex digits expected): ${JSON.stringify(intent.key.slice(0, 80))}`);
+  checkShape(intent);
   checkCommand(intent, site);
   checkEnvironment(intent);
   for (const name of Object.keys(intent.spec.inputs)) {
-    if (!/^[A-Za-z][A-Za-z0-9_-]{0,62}$/.test(name)) refuse(`not a name of an input: ${JSON.stringify(name)}`);
+    if (!/^[A-Za-z][A-Za-z0-9_-]{0,62}$/.test(name)) refuse(`not a name of an input: ${shown(name)}`);
   }
   const { timeoutMs } = intent.spec;
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0 || timeoutMs > maxTimeoutMs) {
@@ -47,5 +68,5 @@ export function checkIntent(intent: JobIntent, site: string, pools: readonly Poo
   }
   const pool = intent.pool === undefined ? pools[0] : pools.find(({ name }) => name === intent.pool);
   const known = pools.map(({ name }) => name).join(', ');
-  return pool ?? refuse(`${site} has no pool ${JSON.stringify(intent.pool)}; it has: ${known === '' ? 'none' : known}`);
+  return pool ?? refuse(`${site} has no pool ${shown(intent.pool)}; it has: ${known === '' ? 'none' : known}`);
 }

@@ -106,7 +106,7 @@ export function createLocalJobs(options: LocalJobsOptions): JobBackend {
   function existing(ref: JobRef): { readonly paths: JobPaths; readonly record: JobRecord } {
     const paths = jobPaths(root, ref.key);
     const record = ref.site === site && isJobKey(ref.key) ? readRecord(paths) : null;
-    if (record === null) throw new PortError('NotFound', `${site} has no job ${ref.key.slice(0, 64)}`);
+    if (record === null) throw new PortError('NotFound', `${site} has no job ${printable(ref.key).slice(0, 64)}`);
     return { paths, record };
   }
 

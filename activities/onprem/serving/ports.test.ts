@@ -1,0 +1,194 @@
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Call } from '@retempo/activities/ports';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { routerFiles, type RouterProcess } from './layout.js';
+import { createOnpremServing } from './onprem-serving.js';
+import { logisticModel, logisticRequest } from './tiny-model.test.support.js';
+
+const endpoint = 'flights';
+const newCall = (): Call => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 60_000 });
+const root = mkdtempSync(join(tmpdir(), 'retempo-ports-'));
+const model = logisticModel({ weight: 1, effects: [0, 1] });
+const site = createOnpremServing({
+  id: 'onprem.test',
+  root,
+  endpoints: { [endpoint]: {} },
+  context: {
+    materialize: (_ref, folder) => {
+      writeFileSync(join(folder, 'model.onnx'), model);
+      return Promise.resolve();
+    },
+  },
+});
+const router = () => JSON.parse(readFileSync(routerFiles(join(root, endpoint)).process, 'utf8')) as RouterProcess;
+
+beforeAll(async () => {
+  await site.ensureRouter(endpoint, newCall());
+  const artifact = { v: 1, uri: 'test:/', digest: `sha256:${'1'.repeat(64)}`, bytes: 1 } as const;
+  await site.serving.deploy({ key: 'k', endpoint, version: 'v1', artifact, epoch: 1 }, newCall());
+  let state = await site.serving.describe(endpoint, newCall());
+  while (state.versions['v1']?.ready !== 1) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    state = await site.serving.describe(endpoint, newCall());
+  }
+  await site.serving.setTraffic({ endpoint, weights: { v1: 100 }, ifRevision: state.revision, epoch: 1 }, newCall());
+});
+afterAll(async () => {
+  await site.stop(endpoint);
+  site.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** Where a process listens, as the kernel tells: `address:port` in hex, as in `/proc/net/tcp`. */
+function listeners(pid: number): readonly string[] {
+  const sockets = new Set(
+    readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+      } catch {
+        return [];
+      }
+    })
+  );
+  return ['tcp', 'tcp6'].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .filter((fields) => fields[3] === '0A' && sockets.has(fields[9] ?? ''))
+      .map((fields) => fields[1] ?? '')
+  );
+}
+
+/** One request exactly as written; the whole answer as text. */
+function raw(port: number, text: string | Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (chunk) => (answer += chunk.toString()));
+    socket.on('error', () => resolve(answer));
+    socket.on('close', () => resolve(answer));
+    socket.end(text);
+  });
+}
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+
+describe('ports of an endpoint', () => {
+  it('are two of the router and one of each model server, on 127.0.0.1 and nowhere else', () => {
+    const { process: own, servers, adminPort, dataPort } = router();
+    const loopback = (port: number) => `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+    expect(listeners(own.pid).toSorted()).toEqual([loopback(adminPort), loopback(dataPort)].toSorted());
+    expect(servers).toHaveLength(1);
+    for (const { pid } of servers) expect(listeners(pid)).toEqual([expect.stringMatching(/^0100007F:/)]);
+  });
+
+  it('each does its own only: the data port changes nothing, the admin port infers nothing', async () => {
+    const { adminPort, dataPort, token } = router();
+    const authorization = `Bearer ${token}`;
+    for (const path of ['/endpoint', '/traffic', '/deploy', '/retire', '/counts', '/flush']) {
+      const init = path === '/endpoint' ? {} : { method: 'POST', body: '{}' };
+      const answer = await fetch(`http://127.0.0.1:${dataPort}${path}`, { ...init, headers: { authorization } });
+      expect([path, answer.status]).toEqual([path, 404]);
+    }
+    const infer = await fetch(`http://127.0.0.1:${adminPort}/v2/models/${endpoint}/infer`, {
+      method: 'POST',
+      body: logisticRequest('a', [[1, 0]]),
+      headers: { authorization },
+    });
+    expect(infer.status).toBe(404);
+  });
+
+  it.each([
+    '/v2/models/../../etc/passwd',
+    '/v2/models/%2e%2e/infer',
+    `/v2/models/${endpoint}/../${endpoint}/infer`,
+    `/v2/models/${endpoint}%2finfer`,
+    `/v2/models/${endpoint}/infer/`,
+    `/v2/models/${endpoint}\\infer`,
+    '//v2/health/live',
+    '/v2/models/__proto__',
+    '/v2/models/constructor/ready',
+    `/v2/${'x'.repeat(10_000)}`,
+  ])('a path that is not served leads nowhere: %s', async (path) => {
+    expect(await raw(router().dataPort, get(path))).toMatch(/^HTTP\/1\.1 (404|405) [\s\S]*"error":/);
+  });
+
+  it('bad bodies are the fault of their callers: said clearly, counted as such, and the next one is served', async () => {
+    const url = await site.endpointUrl(endpoint, newCall());
+    const infer = (body: string | Buffer) => fetch(`${url}/v2/models/${endpoint}/infer`, { method: 'POST', body });
+    const known = JSON.parse(logisticRequest('a', [[1, 0]])) as { inputs: { data: unknown }[] };
+    const deep = '['.repeat(200_000) + ']'.repeat(200_000);
+    const bad: readonly (string | Buffer)[] = [
+      '',
+      'null',
+      '7',
+      '[]',
+      '{"inputs":{}}',
+      '{"inputs":null}',
+      '{"__proto__":{"inputs":[]}}',
+      deep,
+      `{"inputs":${deep}}`,
+      JSON.stringify({ ...known, inputs: [{ ...known.inputs[0], name: '../../x' }] }),
+      JSON.stringify({ ...known, inputs: [{ ...known.inputs[0], name: 'größe\u0000' }] }),
+      JSON.stringify({ ...known, inputs: [{ ...known.inputs[0], datatype: 'FP1' }] }),
+      JSON.stringify({ ...known, inputs: [{ ...known.inputs[0], shape: [1e15, 1e15] }] }),
+      JSON.stringify({ ...known, inputs: [{ ...known.inputs[0], shape: [-1] }] }),
+      Buffer.from([0xff, 0xfe, 0x7b, 0x00]),
+      Buffer.alloc(1_000_000, 'x'),
+    ];
+    const before = (await site.metrics.readArms({ endpoint, versions: ['v1'] }, newCall())).arms['v1'];
+    for (const [index, body] of bad.entries()) {
+      const answer = await infer(body);
+      expect([index, answer.status]).toEqual([index, 400]);
+      const { error } = (await answer.json()) as { readonly error: string };
+      expect(error.length).toBeGreaterThan(10);
+      expect(error.length).toBeLessThan(1_000);
+    }
+    expect((await infer(Buffer.alloc(9 * 1024 * 1024, 'x'))).status).toBe(413);
+    expect((await infer(logisticRequest('😀'.repeat(100), [[1, 0]]))).status).toBe(200);
+    const after = (await site.metrics.readArms({ endpoint, versions: ['v1'] }, newCall())).arms['v1'];
+    expect({
+      requests: (after?.requests ?? 0) - (before?.requests ?? 0),
+      errors: (after?.errors ?? 0) - (before?.errors ?? 0),
+      callerErrors: (after?.callerErrors ?? 0) - (before?.callerErrors ?? 0),
+    }).toEqual({ requests: bad.length + 1, errors: 0, callerErrors: bad.length });
+  });
+
+  it.each([
+    ['/traffic', '{"weights":{"v1":1e400},"ifRevision":"r1","epoch":1}', 'whole number from 0 to 100'],
+    ['/traffic', '{"weights":{"v1":99.5},"ifRevision":"r1","epoch":1}', 'whole number from 0 to 100'],
+    ['/traffic', '{"weights":{"größe":100},"ifRevision":"r1","epoch":1}', 'must be a version id'],
+    ['/traffic', '{"weights":{"__proto__":100},"ifRevision":"r1","epoch":1}', 'must be a version id'],
+    ['/traffic', '{"weights":{"v1":100},"ifRevision":"r1","epoch":1e300}', 'epoch must be a whole number'],
+    ['/traffic', '{"weights":{"v1":100},"ifRevision":7,"epoch":1}', 'ifRevision is missing or malformed'],
+    ['/traffic', `{"weights":{"v1":100},"ifRevision":"${'r'.repeat(600)}","epoch":1}`, 'ifRevision is missing'],
+    [
+      '/traffic',
+      '{"weights":{"v1":100},"ifRevision":"r1","epoch":1,"lease":{"seconds":1e400,"fallback":"v1"}}',
+      'lease.seconds must be above 0',
+    ],
+    [
+      '/traffic',
+      '{"weights":{"v1":100},"ifRevision":"r1","epoch":1,"lease":{"seconds":9,"fallback":"v1","x":1}}',
+      'lease: unknown key "x"',
+    ],
+    ['/counts', '{"versions":"v1"}', 'versions must be an array'],
+    ['/counts', `{"versions":[${'"v",'.repeat(10_001)}"v"]}`, 'at most 10,000'],
+    ['/flush', '[]', 'must be an object'],
+  ])('the admin port refuses %s %j, and nothing changes', async (path, body, message) => {
+    const { adminPort, token } = router();
+    const before = readFileSync(routerFiles(join(root, endpoint)).record, 'utf8');
+    const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`, {
+      method: 'POST',
+      body,
+      headers: { authorization: `Bearer ${token}` },
+    });
+    const { error } = (await answer.json()) as { readonly error: { readonly class: string; readonly message: string } };
+    expect([answer.status, error.class]).toEqual([400, 'InvalidSpec']);
+    expect(error.message).toContain(message);
+    expect(readFileSync(routerFiles(join(root, endpoint)).record, 'utf8')).toBe(before);
+  });
+});
