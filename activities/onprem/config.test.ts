@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readConfig } from './config.js';
@@ -94,6 +94,29 @@ describe('local site', () => {
     await site.close();
   });
 
+  it('keeps what ended jobs leave for as long as its configuration says', async () => {
+    const day = 86_400_000;
+    const ages = { a: 8 * day, b: day };
+    for (const [digit, age] of Object.entries(ages)) {
+      const folder = `${stateFolder}/onprem.keeper/jobs/${digit.repeat(64)}`;
+      mkdirSync(folder, { recursive: true });
+      const intent = { key: digit.repeat(64), releaseId: 'r', owner: 'us', spec: { inputs: {} } };
+      writeFileSync(`${folder}/job.json`, JSON.stringify({ v: 1, intent, pool: 'cpu', createdAt: '2026-01-01' }));
+      const outcome = { result: 'succeeded', message: '', endedAt: new Date(Date.now() - age).toISOString() };
+      writeFileSync(`${folder}/state.json`, JSON.stringify({ v: 1, phase: 'ended', outcome }));
+    }
+    const expired = async (config: object) => {
+      const site = await onprem().site({ id: 'onprem.keeper', config, context });
+      const found: string[] = [];
+      for await (const { key } of site.jobs?.leftovers?.listExpired('us', call) ?? []) found.push(key.slice(0, 1));
+      await site.close();
+      return found;
+    };
+    expect(await expired({})).toEqual(['a']);
+    expect(await expired({ keepJobs: '12h' })).toEqual(['a', 'b']);
+    expect(await expired({ keepJobs: '9d' })).toEqual([]);
+  });
+
   it('a wrong configuration rejects with every problem', async () => {
     const opening = onprem().site({ id: 'onprem.east', config: { root: 1, stopGrace: 2 }, context });
     await expect(opening).rejects.toMatchObject({
@@ -105,7 +128,6 @@ describe('local site', () => {
   it('a folder that is none is a problem of the probe', async () => {
     const site = await onprem().site({ id: 'onprem.west', config: {}, context });
     rmSync(site.root, { recursive: true });
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(site.root, 'a file in the way');
     const problems = await site.probe(call);
     expect(problems.length).toBeGreaterThan(0);
