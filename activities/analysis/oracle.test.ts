@@ -161,6 +161,79 @@ const CHECKS: readonly Check[] = [
       ),
   },
   {
+    name: 'newcombePaired',
+    inputs: 5,
+    relative: 1e-9,
+    absolute: 1e-13,
+    compute: ([a, b, c, d, confidence]) =>
+      interval(
+        analysis.newcombePaired({
+          bothCorrect: a as number,
+          onlyCandidateCorrect: b as number,
+          onlyChampionCorrect: c as number,
+          neitherCorrect: d as number,
+          confidence: confidence as number,
+        })
+      ),
+  },
+  {
+    name: 'powerProportions',
+    inputs: 6,
+    relative: 1e-9,
+    absolute: 1e-14,
+    compute: ([p1, p2, alpha, power, two, n]) => {
+      // The oracle takes the absolute effect, as R does.
+      const alternative = two === 1 ? 'two-sided' : (p1 as number) > (p2 as number) ? 'greater' : 'less';
+      const common = { p1: p1 as number, p2: p2 as number, alpha: alpha as number, alternative } as const;
+      return [
+        analysis.powerProportions({ ...common, power: power as number }).n,
+        analysis.powerProportions({ ...common, n: n as number }).power,
+      ];
+    },
+  },
+  {
+    name: 'msprt',
+    inputs: 4,
+    relative: 1e-9,
+    absolute: 1e-10,
+    compute: ([difference, variance, tau2, nullDifference]) => [
+      analysis.msprt({
+        difference: difference as number,
+        variance: variance as number,
+        tau2: tau2 as number,
+        nullDifference: nullDifference as number,
+      }).logLikelihoodRatio,
+    ],
+  },
+  {
+    name: 'normalMixture',
+    inputs: 4,
+    relative: 1e-9,
+    absolute: 1e-9,
+    compute: ([vOptimum, alpha, s, v]) => {
+      const sides = (['two', 'one'] as const).map((side) =>
+        analysis.normalMixture({ vOptimum: vOptimum as number, alpha: alpha as number, side })
+      );
+      return [...sides.map(({ rho }) => rho), ...sides.map((mixture) => mixture.logMixture(s as number, v as number))];
+    },
+  },
+  {
+    name: 'asymptoticCs',
+    inputs: 5,
+    relative: 1e-9,
+    absolute: 1e-9,
+    compute: ([estimate, standardError, n, alpha, tuning]) => {
+      const got = analysis.asymptoticCs({
+        estimate: estimate as number,
+        standardError: standardError as number,
+        n: n as number,
+        alpha: alpha as number,
+        tuning: tuning as number,
+      });
+      return [got.rho, got.lower, got.upper];
+    },
+  },
+  {
     name: 'bernoulliConfidenceSequence',
     inputs: 4,
     relative: 1e-7,
@@ -196,6 +269,28 @@ describe('agreement with independent programs', () => {
       close(got.riskRatio as number, risk as number, 1e-10, 0, strata);
       close(got.chiSquare, statistic as number, 1e-9, 1e-12, strata);
       close(got.pValue, p as number, 1e-9, 1e-12, strata);
+    }
+  });
+
+  it('sampleRatio', () => {
+    for (const [observed, expectedShares, statistic, p] of other['sampleRatio'] as [
+      number[],
+      number[],
+      number,
+      number,
+    ][]) {
+      const got = analysis.sampleRatio({ observed, expectedShares });
+      close(got.statistic, statistic, 1e-9, 1e-9, [observed, expectedShares]);
+      close(got.pValue, p, 1e-8, 1e-13, [observed, expectedShares]);
+    }
+  });
+
+  it('rateRatioSequence', () => {
+    type R = [number[][], number, number, number | null, number | null];
+    for (const [steps, alpha, priorStrength, lower, upper] of other['rateRatioSequence'] as R[]) {
+      const got = analysis.rateRatioSequence({ steps: steps.map(arms), alpha, priorStrength });
+      close(got.lower, lower, 1e-7, 0, [steps, alpha, priorStrength]);
+      close(got.upper, upper, 1e-7, 0, [steps, alpha, priorStrength]);
     }
   });
 

@@ -1,7 +1,8 @@
 """Oracle values for the tests of @retempo/analysis, made with SciPy, statsmodels and mpmath.
 
     python statistics-oracle.py small > statistics-vectors.json     # committed: a few hundred per function
-    python statistics-oracle.py full  > /tmp/statistics-full.json   # 10,000 per function, for check-oracle.mjs
+    python statistics-oracle.py full  > /tmp/statistics-full.json   # 10,000 per function, then in the repository:
+    RETEMPO_STATISTICS_VECTORS=/tmp/statistics-full.json npx vitest run --project unit activities/analysis/oracle.test.ts
 
 Seed 20261121; SciPy 1.17.1, statsmodels 0.15.0, NumPy 2. Rows are [input..., expected...].
 """
@@ -104,7 +105,7 @@ def restricted(x1, n1, x2, n2, margin):
     return float(zz), float(mp.erfc(zz / mp.sqrt(2)) / 2)
 
 
-M = min(N, 2_000)
+M = N
 margin = rng.uniform(0.005, 0.3, M)
 w = [restricted(int(a), int(b), int(c), int(d), float(e)) for a, b, c, d, e in zip(x1[:M], n1[:M], x2[:M], n2[:M], margin)]
 put("nonInferiorityScore", x1[:M], n1[:M], x2[:M], n2[:M], margin, [v[0] for v in w], [v[1] for v in w])
@@ -125,7 +126,7 @@ for _ in range(N):
 out["mantelHaenszel"] = rows
 
 rows = []
-for i in range(min(N, 4_000)):
+for i in range(N):
     n, k = int(rng.integers(2, 14)), int(rng.integers(2, 14))
     tied = i % 2 == 0
     x = (rng.integers(0, 9, n) if tied else np.round(rng.normal(0.3, 1, n), 6)).astype(float)
@@ -137,7 +138,7 @@ for i in range(min(N, 4_000)):
     rows.append([x.tolist(), y.tolist(), alt, u, 1.0 if r is None else float(r.pvalue), e, float(np.median(np.subtract.outer(x, y)))])
 out["mannWhitney"] = rows
 rows = []
-for i in range(min(N, 4_000)):
+for i in range(N):
     x, y = rng.normal(0, 1, int(rng.integers(2, 20))), rng.normal(.5, 2, int(rng.integers(2, 20)))
     x, y = np.round(x, 6), np.round(y, 6)
     alt = ["two-sided", "greater", "less"][i % 3]
@@ -145,7 +146,7 @@ for i in range(min(N, 4_000)):
     rows.append([x.tolist(), y.tolist(), alt, float(r.statistic), float(r.df), float(r.pvalue)])
 out["welch"] = rows
 rows = []
-for i in range(min(N, 4_000)):
+for i in range(N):
     ps = (rng.random(int(rng.integers(1, 12))) ** 2).round(6)
     rows.append([ps.tolist(), mt.multipletests(ps, method="holm")[1].tolist(), mt.multipletests(ps, method="fdr_bh")[1].tolist()])
 out["adjust"] = rows
@@ -165,7 +166,7 @@ def delong(labels, champion, candidate):
 
 
 rows = []
-while len(rows) < min(N, 4_000):
+while len(rows) < N:
     n = int(rng.integers(8, 40))
     labels = rng.integers(0, 2, n)
     if not 2 <= labels.sum() <= n - 2:
@@ -205,10 +206,164 @@ def bernoulli(successes, trials, alpha, t_opt):
     return lo, hi
 
 
-M = min(N, 2_000)
+M = N
 n = rng.integers(1, 2000, M)
 k = rng.binomial(n, rng.random(M))
 al, to = rng.choice([.01, .05, .1], M), rng.integers(5, 2000, M)
 r = [bernoulli(*v) for v in zip(k, n, al, to)]
 put("bernoulliConfidenceSequence", k, n, al, to, [v[0] for v in r], [v[1] for v in r])
+
+# From here on: one-look tests and sequential ones, from their definitions by quadrature or root finding.
+rows = []
+for _ in range(N):
+    arms = int(rng.integers(2, 6))
+    shares = rng.dirichlet(np.full(arms, 5.0))
+    observed = rng.multinomial(int(10 ** rng.uniform(1, 6)), rng.dirichlet(2e4 * shares))
+    r = st.chisquare(observed, observed.sum() * shares / shares.sum(), sum_check=False)
+    rows.append([observed.tolist(), (shares / shares.sum()).tolist(), float(r.statistic), float(r.pvalue)])
+out["sampleRatio"] = rows
+
+
+def paired(a, b, c, d, conf):
+    """Newcombe 1998, method 10: Wilson limits of both marginals, joined with the corrected phi."""
+    n = a + b + c + d
+    (l1, u1), (l2, u2) = [pr.proportion_confint(k, n, alpha=1 - conf, method="wilson") for k in (a + b, a + c)]
+    p1, p2 = (a + b) / n, (a + c) / n
+    under = float(a + b) * float(c + d) * float(a + c) * float(b + d)
+    e = a * d - b * c
+    phi = 0.0 if under == 0 else (max(e - n / 2, 0) if e > 0 else e) / np.sqrt(under)
+    low = np.sqrt((p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2) ** 2)
+    high = np.sqrt((p2 - l2) ** 2 - 2 * phi * (p2 - l2) * (u1 - p1) + (u1 - p1) ** 2)
+    return p1 - p2 - low, p1 - p2 + high
+
+
+cells = (10 ** rng.uniform(0, 4, (N, 4))).astype(int) - 1
+cells[:, 0] += 1
+conf = rng.choice([0.8, 0.9, 0.95, 0.99], N)
+w = [paired(*map(int, c), float(k)) for c, k in zip(cells, conf)]
+put("newcombePaired", *cells.T, conf, [v[0] for v in w], [v[1] for v in w])
+
+
+def power_of(n, p1, p2, alpha, two):
+    """R power.prop.test, strict = FALSE."""
+    z = st.norm.isf(alpha / 2 if two else alpha)
+    m = (p1 + p2) / 2
+    return st.norm.cdf((np.sqrt(n) * abs(p1 - p2) - z * np.sqrt(2 * m * (1 - m))) / np.sqrt(p1 * (1 - p1) + p2 * (1 - p2)))
+
+
+rows = []
+while len(rows) < N:
+    p1, p2 = map(float, rng.uniform(0.01, 0.99, 2))
+    alpha, power, two = float(rng.choice([0.01, 0.05, 0.1])), float(rng.uniform(0.3, 0.99)), bool(rng.integers(0, 2))
+    if abs(p1 - p2) < 1e-3:
+        continue
+    f = lambda log_n: power_of(np.exp(log_n), p1, p2, alpha, two) - power
+    n = float(np.exp(optimize.brentq(f, -20, 20, xtol=1e-14, rtol=1e-15)))
+    at = float(10 ** rng.uniform(0.5, 4))
+    rows.append([p1, p2, alpha, power, int(two), at, n, float(power_of(at, p1, p2, alpha, two))])
+out["powerProportions"] = rows
+
+# Mixtures as integrals over their normal prior, no closed form used: a trapezoid over 12 deviations on both sides of
+# where the integrand is largest, which is exact to the last digits for functions that fall off like this one.
+u = np.linspace(-12, 12, 961)
+
+
+def log_mixture(s, v, prior):
+    """ln of the integral of exp(t s - t^2 v / 2) over t from N(0, prior)."""
+    wide = 1 / np.sqrt(v + 1 / prior)
+    t = (s / (v + 1 / prior))[:, None] + wide[:, None] * u[None, :]
+    terms = t * s[:, None] - t ** 2 * v[:, None] / 2 - t ** 2 / (2 * prior[:, None]) - np.log(2 * np.pi * prior[:, None]) / 2
+    top = terms.max(axis=1)
+    return top + np.log(np.exp(terms - top[:, None]).sum(axis=1) * (u[1] - u[0]) * wide)
+
+
+variance, tau2 = 10 ** rng.uniform(-6, 1, N), 10 ** rng.uniform(-6, 1, N)
+null = rng.normal(0, 1, N)
+gap = rng.normal(0, 3, N) * np.sqrt(variance)
+# The difference as the sum gives it: null + gap - null is not gap to the last digit.
+gap = (null + gap) - null
+put("msprt", null + gap, variance, tau2, null, log_mixture(gap / variance, 1 / variance, tau2))
+
+v_opt, alpha = 10 ** rng.uniform(0, 4, N), rng.choice([0.01, 0.05, 0.1], N)
+v = v_opt * 10 ** rng.uniform(-1, 1, N)
+rho2 = v_opt / (2 * np.log(1 / alpha) + np.log1p(2 * np.log(1 / alpha)))
+rho1 = v_opt / (2 * np.log(1 / (2 * alpha)) + np.log1p(2 * np.log(1 / (2 * alpha))))
+s = rng.normal(0, 2, N) * np.sqrt(v)
+
+
+def one_sided(s, v, rho):
+    """ln of 2 / sqrt(2 pi / rho) times the integral of exp(l s - l^2 (v + rho) / 2) over l > 0, from its definition."""
+    width = np.sqrt(v + rho)
+    top = max(s, 0) / (v + rho)
+    g = lambda u: np.exp((top + u / width) * s - (top + u / width) ** 2 * (v + rho) / 2 - top * s + top ** 2 * (v + rho) / 2)
+    start = -top * width
+    from scipy import integrate
+    parts = [integrate.quad(g, a, b, epsabs=0, epsrel=1e-12, limit=200)[0]
+             for a, b in [(max(start, -40), 0), (0, 40)] if b > a]
+    return top * s - top ** 2 * (v + rho) / 2 + np.log(sum(parts) / width * 2 * np.sqrt(rho / (2 * np.pi)))
+
+
+put("normalMixture", v_opt, alpha, s, v, rho2, rho1, log_mixture(s, v, 1 / rho2),
+    [one_sided(*map(float, row)) for row in zip(s, v, rho1)])
+
+
+def ratio_ends(steps, alpha, strength):
+    """Ratios that the product of one-sided count tests does not reject, by bracketing on a grid and Brent."""
+    def evidence(log_r, above):
+        total = 0.0
+        for x1, n1, x2, n2 in steps:
+            share = n1 / (n1 + n2)
+            t0 = share * np.exp(log_r) / (share * np.exp(log_r) + 1 - share)
+            a, b = strength * t0, strength * (1 - t0)
+            tail = sp.betaincc if above else sp.betainc
+            total += (sp.betaln(a + x1, b + x2) - sp.betaln(a, b) - x1 * np.log(t0) - x2 * np.log1p(-t0)
+                      + np.log(tail(a + x1, b + x2, t0)) - np.log(tail(a, b, t0)))
+        return total + np.log(alpha)
+
+    def end(above):
+        if sum(step[0 if above else 2] for step in steps) == 0:
+            return None
+        centre = np.log(sum(x1 * n2 / (n1 + n2) for x1, n1, x2, n2 in steps) + .25) \
+            - np.log(sum(x2 * n1 / (n1 + n2) for x1, n1, x2, n2 in steps) + .25)
+        sign = -1 if above else 1
+        if not evidence(centre, above) < 0:
+            return None  # steps that disagree: the walk of the code under test is not repeated here
+        last = 0.0
+        for k in range(1, 60):
+            here = evidence(centre + sign * k / 4, above)
+            if not np.isfinite(here):
+                return None
+            if here >= 0:
+                return float(np.exp(optimize.brentq(lambda t: evidence(t, above), centre + sign * last, centre + sign * k / 4, xtol=1e-14)))
+            last = k / 4
+        return None
+
+    return end(True), end(False)
+
+
+rows = []
+for i in range(N):
+    steps = []
+    for _ in range(int(rng.integers(1, 4))):
+        n1, n2, rate = int(rng.integers(50, 3000)), int(rng.integers(50, 3000)), rng.uniform(0.005, 0.1)
+        steps.append([int(rng.binomial(n1, rate)), n1, int(rng.binomial(n2, rate * rng.uniform(.5, 2))), n2])
+    alpha, strength = float(rng.choice([0.01, 0.05, 0.1])), float(rng.choice([5, 20, 100]))
+    with np.errstate(all="ignore"):
+        rows.append([steps, alpha, strength, *ratio_ends(steps, alpha, strength)])
+out["rateRatioSequence"] = rows
+
+estimate, error, n = rng.normal(0, 1, N), 10 ** rng.uniform(-4, 1, N), (10 ** rng.uniform(2, 6, N)).astype(int)
+tuning = 10 ** rng.uniform(2, 5, N)
+alpha = rng.choice([0.01, 0.05, 0.1], N)
+
+
+def both(z, r, m):
+    """ln of the mixture over N(0, rho^2) of the likelihood ratio of a mean at z standard errors."""
+    return z * z / 2 * (m * r * r / (m * r * r + 1)) - np.log1p(m * r * r) / 2
+
+
+rho = np.sqrt((-2 * np.log(alpha) + np.log(1 - 2 * np.log(alpha))) / tuning)
+z = [optimize.brentq(lambda t, r=r, m=m, a=a: both(t, r, m) + np.log(a), 0, 400, xtol=1e-13)
+     for r, m, a in zip(rho, n, alpha)]
+put("asymptoticCs", estimate, error, n, alpha, tuning, rho, estimate - error * z, estimate + error * z)
 json.dump(out, sys.stdout, separators=(",", ":"))
