@@ -115,7 +115,8 @@ export async function openStage({ folder, report }) {
       await stage.follow(
         (status) => {
           runId ??= status.running?.runId;
-          return runId !== undefined && status.running?.runId !== runId;
+          // Reserved (a cooldown), then running, then neither.
+          return runId !== undefined && status.running?.runId !== runId && status.next?.runId !== runId;
         },
         { what }
       );
