@@ -1,13 +1,7 @@
 import { condition, setHandler } from '@temporalio/workflow';
-import type { ApprovalDigests, ApprovalPolicy, ApprovalRecord } from './contracts/index.js';
+import type { ApprovalDigests, ApprovalPolicy, ApprovalRecord, Vote } from './contracts/index.js';
 import { checkVote } from './message-checks.js';
 import { approve, reject, type ApprovalVote, type ButtonAnswer } from './messages.js';
-
-interface Vote {
-  readonly actor: string;
-  readonly at: string;
-  readonly reason: string;
-}
 
 /**
  * Collects votes on one thing, named by digests. A vote about other digests, by the requester, by somebody who is not
@@ -30,10 +24,21 @@ export class ApprovalDesk {
     });
   }
 
-  begin(digests: ApprovalDigests, policy: ApprovalPolicy, requestedBy: readonly string[]): void {
+  /** Asks. `votes` are those given to a run before this one, which asked the same. */
+  begin(
+    digests: ApprovalDigests,
+    policy: ApprovalPolicy,
+    requestedBy: readonly string[],
+    votes: readonly Vote[] = []
+  ): void {
     this.open = { digests, policy, requestedBy };
-    this.votes = [];
+    this.votes = [...votes];
     this.rejection = null;
+  }
+
+  /** Approvals so far, for the run that goes on asking. */
+  get given(): readonly Vote[] {
+    return this.open === null ? [] : [...this.votes];
   }
 
   end(): void {

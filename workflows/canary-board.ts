@@ -59,7 +59,7 @@ export class CanaryBoard {
       checks: [],
       reasons: [`no look was possible: ${message}`],
       requests: 0,
-      judged: this.last?.judged ?? {},
+      judged: null,
     };
   }
 
@@ -68,13 +68,17 @@ export class CanaryBoard {
   }
 
   asks(digests: ApprovalDigests, policy: ApprovalPolicy, until: number): void {
+    this.waits(digests, policy, until);
+    this.tellGovernor();
+  }
+
+  waits(digests: ApprovalDigests, policy: ApprovalPolicy, until: number): void {
     this.waitingFor = {
       workflowId: workflowInfo().workflowId,
       what: `${policy.quorum} approval${policy.quorum === 1 ? '' : 's'} to go beyond ${this.weight} %`,
       until: new Date(until).toISOString(),
       digests,
     };
-    this.tellGovernor();
   }
 
   answered(): void {

@@ -6,7 +6,6 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   setHandler,
-  workflowInfo,
 } from '@temporalio/workflow';
 import { failureTypeOf, rootMessage } from './activity-failures.js';
 import { ApprovalDesk } from './approval.js';
@@ -42,6 +41,7 @@ import {
   type EndpointWriter,
   type Lease,
 } from './endpoint-writer.js';
+import { historyBeyond } from './history-length.js';
 import { checkButton } from './message-checks.js';
 import {
   abort,
@@ -108,6 +108,7 @@ class Canary {
     setHandler(getRunStatus, () => this.board.status(this.state), {
       description: 'Phase, one sentence with the numbers of the last look, and what is waited for.',
     });
+    this.askOn();
   }
 
   async run(): Promise<CanaryResult> {
@@ -166,11 +167,11 @@ class Canary {
       this.awake = false;
       const done = this.state.rollback === null ? await this.look() : await this.end();
       if (done !== null) return done;
-      const info = workflowInfo();
-      if (info.continueAsNewSuggested || info.historyLength > eventsBeforeContinue) {
+      if (historyBeyond(eventsBeforeContinue)) {
+        const { state, epoch, revisions, judged, desk } = this;
         await continueAsNew<typeof canaryDeployment>({
           ...this.input,
-          resume: { state: this.state, epoch: this.epoch, revisions: this.revisions, judged: this.judged },
+          resume: { state, epoch, revisions, judged, votes: desk.given },
         });
       }
     }
@@ -345,6 +346,16 @@ class Canary {
     this.asked = true;
     this.desk.begin(this.digests, policy, this.input.requestedBy);
     this.board.asks(this.digests, policy, this.state.approvalUntil ?? 0);
+  }
+
+  /** The run before asked already: it goes on with the votes it had, and the governor need not be told again. */
+  private askOn(): void {
+    const { resume: before, release, requestedBy } = this.input;
+    const until = this.state.approvalUntil;
+    if (before === undefined || until === null || release.approval === null) return;
+    this.asked = true;
+    this.desk.begin(this.digests, release.approval, requestedBy, before.votes);
+    this.board.waits(this.digests, release.approval, until);
   }
 
   private takeVotes(): void {

@@ -1,17 +1,8 @@
+import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
 import {
-  allHandlersFinished,
-  condition,
-  continueAsNew,
-  ParentClosePolicy,
-  setHandler,
-  startChild,
-  workflowInfo,
-} from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import {
+  digestOf,
   governorId,
   type Answer,
-  type Decision,
   type Installation,
   type ModelSpec,
   type Trigger,
@@ -48,9 +39,10 @@ import {
   type ButtonAnswer,
   type ConfigureRequest,
 } from './messages.js';
-import type { modelRelease } from './model-release.js';
 import { controlReads, controlWrites } from './proxies.js';
 import { governorBoard } from './governor-board.js';
+import { GovernorMemory, type GovernorInput } from './governor-memory.js';
+import { historyBeyond } from './history-length.js';
 import {
   checkButton,
   checkConfigure,
@@ -61,23 +53,19 @@ import {
   readableTriggers,
 } from './message-checks.js';
 import { repairTraffic, rollBackChampion } from './restore-champion.js';
-import { startAttributes, summaryLine } from './visibility.js';
-
-export interface GovernorInput {
-  readonly v: 1;
-  readonly installation: Installation;
-  readonly spec: ModelSpec;
-  readonly specDigest: string;
-  /** Carried over continue-as-new; absent on the first run, which loads the last saved snapshot. */
-  readonly state?: GovernorState;
-}
+import { startRelease } from './start-release.js';
+import { summaryLine } from './visibility.js';
 
 /**
  * A short history keeps waking cheap; the governor owns no children, so it may continue whenever it is quiet. What the
  * task under way still adds (its end, answers, a timer) is not counted yet: at rest there are at most 60.
  */
 const eventsBeforeContinue = 50;
-const decisionsPerSave = 200; // keeps one save well below the size limit of a payload
+/**
+ * Busy or not: the server refuses to begin anew while a message is on its way, and trying again costs a replay, which must
+ * stay short. The server itself suggests it at 1,800 updates.
+ */
+const mostEvents = 1_000;
 
 /**
  * The governor: one execution per model for as long as the model lives. It alone decides when a retrain starts, answers
@@ -90,15 +78,15 @@ export async function continuousTraining(input: GovernorInput): Promise<void> {
 class Governor {
   private spec: ModelSpec;
   private specDigest: string;
-  private readonly installation: Installation;
-  private state: GovernorState | null;
-  /** Revision that the registry is known to hold. */
-  private saved = 0;
-  private monitorResets: string[] = []; // runs whose end has still to reach the monitor
-  /** Decided, not yet in the registry; oldest first. */
-  private unsaved: Decision[] = [];
+  private installation: Installation;
+  private readonly memory = new GovernorMemory();
+  /** Highest revision that an answer waits for. */
+  private awaited = 0;
+  private monitorResets: readonly string[];
   private rollbacks: { readonly by: Button; answer: ButtonAnswer | null }[] = [];
   private dirty = false;
+  /** About to begin anew in the middle of its work: nobody is answered before everybody is. */
+  private leaving = false;
   private readonly board = governorBoard();
   private readonly backlog: (() => void)[] = [];
 
@@ -106,36 +94,36 @@ class Governor {
     this.spec = input.spec;
     this.specDigest = input.specDigest;
     this.installation = input.installation;
-    this.state = input.state ?? null;
-    this.saved = input.state?.revision ?? 0;
+    this.monitorResets = input.monitorResets ?? [];
+    if (input.state !== undefined) this.memory.restore(input.state, input.unsaved ?? []);
     this.listen();
   }
 
   async run(): Promise<never> {
-    if (this.state === null) await this.recover();
+    if (!this.memory.known) await this.recover();
     for (;;) {
+      // Asked where a save follows, and obeyed after it: a worker that replays may see the next task together with this one.
+      this.leaving = historyBeyond(mostEvents);
       this.settle((state) => tick(state, this.context()));
       await this.save();
+      if (this.leaving && (await this.answeredAll())) await this.beginAnew();
+      await this.resetMonitors();
       await this.rollBack();
       await this.startRelease();
       // Saved before shown, whether or not it came in the same task: a worker that replays may see two tasks as one.
       if (this.pendingWork()) continue;
-      this.board(this.current, this.spec, this.specDigest);
-      if (this.ripe()) {
-        await continueAsNew<typeof continuousTraining>({
-          v: 1,
-          installation: this.installation,
-          spec: this.spec,
-          specDigest: this.specDigest,
-          state: this.current,
-        });
-      }
+      this.board(this.current, this.spec, this.digests());
+      if (this.ripe()) await this.beginAnew();
       await this.rest();
     }
   }
 
   private get current(): GovernorState {
-    return this.state!;
+    return this.memory.state;
+  }
+
+  private digests() {
+    return { specDigest: this.specDigest, installationDigest: digestOf(this.installation) };
   }
 
   private context() {
@@ -144,17 +132,19 @@ class Governor {
 
   private settle(change: (state: GovernorState) => GovernorState): void {
     const before = this.current;
-    this.state = change(before);
-    if (before.running !== null && this.state.running === null) this.monitorResets.push(before.running.runId);
-    if (this.state === before) return;
+    const after = change(before);
+    if (after === before) return;
+    if (before.running !== null && after.running === null) {
+      this.monitorResets = [...this.monitorResets, before.running.runId];
+    }
+    this.memory.take(after);
     this.dirty = true;
-    this.unsaved.push(...this.state.decisions.slice(0, this.state.revision - before.revision).toReversed());
   }
 
   private pendingWork(): boolean {
     return (
       this.dirty ||
-      this.current.revision > this.saved ||
+      !this.memory.allSaved ||
       this.current.running?.started === false ||
       this.monitorResets.length > 0 ||
       this.rollbacks.length > 0
@@ -163,9 +153,25 @@ class Governor {
 
   /** Long enough to begin anew, and nothing is under way: every answer has left. */
   private ripe(): boolean {
-    if (this.pendingWork() || !allHandlersFinished()) return false;
-    const { historyLength, continueAsNewSuggested } = workflowInfo();
-    return historyLength > eventsBeforeContinue || continueAsNewSuggested;
+    return !this.pendingWork() && allHandlersFinished() && historyBeyond(eventsBeforeContinue);
+  }
+
+  /**
+   * Under load there is always somebody who waits for an answer, and an answer that is on its way does not outlive a run. So
+   * while it is leaving the governor saves but answers nobody, until everybody who waits can be answered at once: whoever
+   * waits asks nothing else, and the server lets no more than ten in. Events that are not saved yet go along.
+   */
+  private async answeredAll(): Promise<boolean> {
+    if (this.awaited > this.memory.saved || this.rollbacks.length > 0 || this.memory.handOver === null) return false;
+    this.leaving = false;
+    await condition(() => allHandlersFinished() || this.awaited > this.memory.saved);
+    return allHandlersFinished();
+  }
+
+  private async beginAnew(): Promise<never> {
+    const { installation, spec, specDigest, monitorResets } = this;
+    const carried = { ...this.memory.handOver!, monitorResets };
+    return continueAsNew<typeof continuousTraining>({ v: 1, installation, spec, specDigest, ...carried });
   }
 
   /** After Terminate the registry knows what was decided; the registry and the endpoint know what serves. */
@@ -176,63 +182,39 @@ class Governor {
     })) as unknown as GovernorState | null;
     const { champion } = await controlReads(this.installation.limits).getChampion({ model, anchor: null });
     const base = snapshot ?? initialGovernor(Date.now());
-    this.saved = base.revision;
-    this.state = { ...base, champion: champion?.version ?? null };
+    this.memory.restore({ ...base, champion: champion?.version ?? null }, []);
     for (const late of this.backlog.splice(0)) late();
     await this.askAboutRun();
   }
 
-  /** Group commit: everything decided since the last save, in one activity, before any of it is answered. */
+  /** Group commit: everything decided since the last save, before any of it is answered. */
   private async save(): Promise<void> {
     this.dirty = false;
-    while (this.current.revision > this.saved) {
-      const state = this.current;
-      const decisions = this.unsaved.splice(0, decisionsPerSave);
+    await this.memory.save(async ({ decisions, state }) => {
       await controlWrites(this.installation.limits).saveGovernor.executeWithOptions(
         { summary: summaryLine(decisions[0]?.what ?? 'save') },
         [{ model: this.spec.model, revision: state.revision, snapshot: { ...state }, decisions }]
       );
-      // Answers wait for the save that holds their decision, so the revision counts only when all are in.
-      if (this.unsaved.length === 0 || decisions.length < decisionsPerSave) this.saved = state.revision;
-    }
-    for (const runId of this.monitorResets.splice(0)) {
+    });
+  }
+
+  private async resetMonitors(): Promise<void> {
+    const ended = this.monitorResets;
+    this.monitorResets = [];
+    for (const runId of ended) {
       await controlWrites(this.installation.limits).resetMonitor({ model: this.spec.model, runId });
     }
   }
 
-  /** Deterministic id: a second start of the same run is refused by the server and changes nothing. */
   private async startRelease(): Promise<void> {
     const { running } = this.current;
-    if (running === null || running.started) return;
-    const more = running.causes > 1 ? `, ${running.causes} causes` : '';
-    const cause = `${running.cause}${more}`;
-    try {
-      await startChild<typeof modelRelease>('modelRelease', {
-        workflowId: running.runId,
-        parentClosePolicy: ParentClosePolicy.ABANDON,
-        workflowIdReusePolicy: 'REJECT_DUPLICATE',
-        staticSummary: summaryLine(`retrain ${this.spec.model}: ${cause}`),
-        typedSearchAttributes: startAttributes(this.spec.model, 'running'),
-        args: [
-          {
-            v: 1,
-            installation: this.installation,
-            releaseId: running.runId,
-            seq: running.seq,
-            spec: this.spec,
-            specDigest: this.specDigest,
-            cause,
-            requestedBy: running.requestedBy,
-            causedByDrift: running.byDrift,
-          },
-        ],
-      });
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
+    // A run that the registry does not know yet waits for the next save.
+    if (running === null || running.started || !this.memory.knowsRun(running.runId)) return;
+    const { installation, spec, specDigest } = this;
+    await startRelease({ installation, spec, specDigest }, running);
     const { running: now } = this.current;
     if (now !== null && now.runId === running.runId) {
-      this.state = { ...this.current, running: { ...now, started: true, heardAt: Date.now() } };
+      this.memory.take({ ...this.current, running: { ...now, started: true, heardAt: Date.now() } });
     }
   }
 
@@ -266,7 +248,7 @@ class Governor {
     });
     if (this.current.running?.runId !== running.runId) return;
     if (state === 'open') {
-      this.state = { ...this.current, running: { ...this.current.running, heardAt: Date.now() } };
+      this.memory.take({ ...this.current, running: { ...this.current.running, heardAt: Date.now() } });
     } else if (outcome !== undefined) {
       this.settle((s) => takeReport(s, { runId: running.runId, phase: 'done', outcome }, this.context()));
     } else {
@@ -326,28 +308,34 @@ class Governor {
       validator: checkButton,
     });
     setHandler(configure, (request) => this.answering(() => this.configure(request)), {
-      description: 'Replace the spec; runs that are under way keep theirs.',
+      description: 'Replace the spec, and owner and limits where given; runs that are under way keep theirs.',
       validator: (request) => checkConfigure(request, this.spec.model),
     });
     setHandler(
       getStatus,
       () => {
-        const state = this.state ?? initialGovernor(Date.now());
-        return statusOf(state, this.spec.model, this.spec.retrain, this.specDigest, Date.now());
+        const state = this.memory.known ? this.current : initialGovernor(Date.now());
+        return statusOf(state, this.spec, this.digests(), Date.now());
       },
       { description: 'Phase, one sentence, champion, run, budget.' }
     );
-    setHandler(getDecisions, (query) => (this.state?.decisions ?? []).slice(0, query?.limit ?? 20), {
-      description: 'The last decisions, newest first. Older ones are in the registry.',
-    });
+    setHandler(
+      getDecisions,
+      (query) => (this.memory.known ? this.current.decisions : []).slice(0, query?.limit ?? 20),
+      {
+        description: 'The last decisions, newest first. Older ones are in the registry.',
+      }
+    );
   }
 
-  private configure({ spec, specDigest, ifDigest }: ConfigureRequest) {
+  private configure({ spec, specDigest, installation, ifDigest }: ConfigureRequest) {
     const current = ifDigest === null || ifDigest === this.specDigest;
-    const changed = current && specDigest !== this.specDigest;
+    const sameInstallation = installation === undefined || digestOf(installation) === digestOf(this.installation);
+    const changed = current && (specDigest !== this.specDigest || !sameInstallation);
     if (changed) {
       this.spec = spec;
       this.specDigest = specDigest;
+      this.installation = installation ?? this.installation;
       this.dirty = true;
     }
     return { changed, specDigest: this.specDigest };
@@ -375,7 +363,7 @@ class Governor {
   private press(change: (state: GovernorState, now: number) => GovernorState, what: string): ButtonAnswer {
     const before = this.current;
     this.settle((state) => change(state, Date.now()));
-    const done = this.state !== before;
+    const done = this.current !== before;
     return {
       done,
       reason: done ? `${this.spec.model} is ${what}` : `nothing to change: ${this.spec.model} was not to be ${what}`,
@@ -384,15 +372,16 @@ class Governor {
 
   /** Decides at once, answers when the decision is saved: an answer that was given survives a Terminate. */
   private async answering<T>(decide: () => T | Promise<T>): Promise<T> {
-    await condition(() => this.state !== null);
+    await condition(() => this.memory.known);
     const result = await decide();
     const { revision } = this.current;
-    await condition(() => this.saved >= revision);
+    this.awaited = Math.max(this.awaited, revision);
+    await condition(() => this.memory.saved >= revision && !this.leaving);
     return result;
   }
 
   private later(work: () => void): void {
-    if (this.state === null) this.backlog.push(work);
-    else work();
+    if (this.memory.known) work();
+    else this.backlog.push(work);
   }
 }

@@ -1,12 +1,12 @@
 import type { ModelSpec } from './contracts/index.js';
-import { statusOf, type GovernorState } from './domain/index.js';
+import { statusOf, type GovernorState, type GovernorDigests } from './domain/index.js';
 import { phaseReporter, showDetails } from './visibility.js';
 
 /** What people see of a governor: details and search attributes. Decides nothing. */
 export function governorBoard() {
   const report = phaseReporter('healthy');
-  return (state: GovernorState, spec: ModelSpec, specDigest: string): void => {
-    const status = statusOf(state, spec.model, spec.retrain, specDigest, Date.now());
+  return (state: GovernorState, spec: ModelSpec, digests: GovernorDigests): void => {
+    const status = statusOf(state, spec, digests, Date.now());
     report(status.phase === 'confirmed' ? 'waiting' : status.phase);
     showDetails({
       title: status.sentence,
@@ -20,7 +20,7 @@ export function governorBoard() {
           'cooldown',
           status.cooldownUntil === null ? 'none' : `until ${status.cooldownUntil}, factor ${status.cooldownFactor}`,
         ],
-        ['spec', specDigest],
+        ['spec', digests.specDigest],
       ],
       reasons: state.decisions.slice(0, 8).map((d) => `${d.at} ${d.by}: ${d.what}. ${d.reason}`),
       can: 'Updates: `requestRetrain`, `pause`, `resume` with `{"actor": "...", "reason": "..."}`. Cancel: no new runs. A terminated governor comes back with its memory by `retempo apply`.',

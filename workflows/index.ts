@@ -7,6 +7,6 @@ export { modelRelease } from './model-release.js';
 export { trainingPipeline } from './training-pipeline.js';
 export { validationGate } from './validation-gate.js';
 
-export type { GovernorInput } from './continuous-training.js';
+export type { GovernorInput } from './governor-memory.js';
 export type { DriftCheckInput } from './drift-check.js';
 export type { ReaperInput } from './job-reaper.js';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { defaultLimits } from './contracts/index.js';
 import {
   checkButton,
   checkConfigure,
@@ -91,6 +92,18 @@ describe('checks of messages', () => {
       expect(() => configured(value), path).toThrow(TypeError);
     }
     expect(() => configured({ ...request, spec: { ...spec, model: 'other' } })).toThrow('spec.model: expected m');
+  });
+
+  it('an installation that would stop every run is refused by the name of its part', () => {
+    const installation = { owner: 'o', limits: defaultLimits };
+    configured({ ...request, installation });
+    for (const { path, value } of broken(installation).filter((one) => !one.path.endsWith('Ms = 7'))) {
+      expect(() => configured({ ...request, installation: value }), path).toThrow(/^installation\..*: expected /);
+    }
+    for (const ms of [0, -1, Number.NaN]) {
+      const limits = { ...defaultLimits, describeMs: ms };
+      expect(() => configured({ ...request, installation: { ...installation, limits } })).toThrow('limits.describeMs');
+    }
   });
 
   it('source and id cannot hold what joins them', () => {

@@ -1,4 +1,4 @@
-import type { ReleaseReport, Trigger, WindowReport } from './contracts/index.js';
+import { defaultLimits, type ReleaseReport, type Trigger, type WindowReport } from './contracts/index.js';
 import type { ApprovalVote, Button, ConfigureRequest, RestoredChampion } from './messages.js';
 
 // People send messages from forms, and a message that cannot be read must never reach a handler: what a handler throws
@@ -62,6 +62,19 @@ export function checkConfigure(request: ConfigureRequest, model: string): void {
     if (typeof value !== 'number') throw new TypeError(`spec.retrain: expected a number ${name}`);
   }
   if (!Array.isArray(fieldsOf(retrain['on'])['events'])) throw new TypeError('spec.retrain.on.events: expected a list');
+  if (request.installation !== undefined) checkInstallation(request.installation);
+}
+
+/** Time-outs of zero, or none at all, would stop every run that is started with them. */
+function checkInstallation(installation: unknown): void {
+  const { owner, limits } = fieldsOf(installation);
+  text('installation.owner', owner);
+  const given = fieldsOf(limits);
+  for (const name of Object.keys(defaultLimits)) {
+    const ms = given[name];
+    if (typeof ms !== 'number' || !(ms > 0))
+      throw new TypeError(`installation.limits.${name}: expected a time above 0`);
+  }
 }
 
 /** The readable triggers of a signal, at most 50. */

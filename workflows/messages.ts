@@ -4,6 +4,7 @@ import type {
   ApprovalDigests,
   Decision,
   GovernorStatus,
+  Installation,
   ModelSpec,
   ReleaseReport,
   Trigger,
@@ -32,11 +33,13 @@ export const requestRetrain = defineUpdate<Answer, [Trigger]>('requestRetrain');
 export interface ConfigureRequest {
   readonly spec: ModelSpec;
   readonly specDigest: string;
+  /** Owner and limits of the installation; absent = those that the governor has. */
+  readonly installation?: Installation;
   /** Digest that the caller has seen; null = whatever is there. */
   readonly ifDigest: string | null;
   readonly actor: string;
 }
-/** Replaces the model's spec; refused when the current digest is not `ifDigest`. */
+/** Replaces the model's spec, and owner and limits where given; refused when the current digest is not `ifDigest`. */
 export const configure = defineUpdate<{ readonly changed: boolean; readonly specDigest: string }, [ConfigureRequest]>(
   'configure'
 );

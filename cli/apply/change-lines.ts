@@ -39,7 +39,9 @@ function modelLines(change: ModelChange, style: Style): readonly string[] {
     ...change.specChanges.map(({ path, before, after }) => [path, `${before ?? 'absent'} → ${after ?? 'absent'}`]),
     ...change.fileChanges.map(({ path, what: how }) => [path, how]),
     // What the check is started with changes with every spec: that is no news.
-    ...(change.schedule.state === 'changed' && change.specChanges.length + change.fileChanges.length === 0
+    ...(change.schedule.state === 'changed' &&
+    change.specChanges.length + change.fileChanges.length === 0 &&
+    change.installation === 'same'
       ? [['watch schedule', change.schedule.details.join(', ')]]
       : []),
   ];
@@ -51,12 +53,15 @@ function modelLines(change: ModelChange, style: Style): readonly string[] {
   ];
 }
 
-function changeSummary({ specChanges, fileChanges, schedule }: ModelChange): string {
+function changeSummary({ specChanges, fileChanges, schedule, installation }: ModelChange): string {
   const parts = [
     ...(specChanges.length > 0 ? [plural(specChanges.length, 'value')] : []),
     ...(fileChanges.length > 0 ? [`${plural(fileChanges.length, 'file')} of its program`] : []),
+    ...(installation === 'changed' ? ['owner or limits of retempo.yaml'] : []),
     ...(schedule.state === 'new' ? ['its watch schedule is missing'] : []),
-    ...(schedule.state === 'changed' && specChanges.length + fileChanges.length === 0 ? ['its watch schedule'] : []),
+    ...(schedule.state === 'changed' && specChanges.length + fileChanges.length === 0 && installation === 'same'
+      ? ['its watch schedule']
+      : []),
   ];
   return parts.length === 0 ? 'its spec' : parts.join(', ');
 }

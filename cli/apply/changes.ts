@@ -21,6 +21,8 @@ export interface ModelChange {
   readonly specChanges: readonly SpecChange[];
   readonly fileChanges: readonly FileChange[];
   readonly schedule: ScheduleDifference;
+  /** Whether owner and limits of `retempo.yaml` are those that the governor's next run gets. */
+  readonly installation: 'same' | 'changed';
   /** Things to know that are no change. */
   readonly notes: readonly string[];
 }
@@ -62,7 +64,7 @@ async function modelChange(session: Session, loaded: LoadedModel, keep: boolean)
   const specDigest = digestOf(spec);
   const { model } = spec;
   const governor = await lookAtGovernor(client, model, session.options.timeoutMs);
-  const base = { model, file: loaded.file, spec, specDigest, governor };
+  const base = { model, file: loaded.file, spec, specDigest, governor, installation: 'same' as const };
   const schedule = await compareSchedule(client, driftSchedule(spec, installation));
   const none = { specChanges: [], fileChanges: [], notes: [] };
   if (governor.state === 'missing') return { ...base, ...none, change: 'add', schedule };
@@ -74,11 +76,6 @@ async function modelChange(session: Session, loaded: LoadedModel, keep: boolean)
   if (governor.specDigest === null) {
     notes.push('no worker answers, so what it runs with is not known; start one with: retempo worker');
   }
-  if (governor.installationDigest !== null && governor.installationDigest !== digestOf(installation)) {
-    notes.push(
-      `owner or limits of retempo.yaml changed; its governor keeps those it was started with until it is terminated and applied again`
-    );
-  }
   const before =
     governor.specDigest === null || governor.specDigest === specDigest
       ? null
@@ -87,10 +84,13 @@ async function modelChange(session: Session, loaded: LoadedModel, keep: boolean)
   if (governor.specDigest !== null && governor.specDigest !== specDigest && before === null) {
     notes.push(`it runs with spec ${governor.specDigest}, which is not kept in this artifact store`);
   }
-  const same = governor.specDigest === specDigest && schedule.state === 'same';
+  const { installationDigest } = governor;
+  const sameInstallation = installationDigest === null || installationDigest === digestOf(installation);
+  const same = governor.specDigest === specDigest && sameInstallation && schedule.state === 'same';
   return {
     ...base,
     change: same ? 'none' : 'change',
+    installation: sameInstallation ? 'same' : 'changed',
     schedule,
     specChanges: before === null ? [] : specChanges(before, spec),
     fileChanges: filesBefore === null ? [] : fileChanges(filesBefore, code.files),

@@ -1,12 +1,5 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import {
-  controlQueue,
-  digestOf,
-  governorId,
-  modelOfId,
-  type Installation,
-  type ModelSpec,
-} from '@retempo/workflows/contracts';
+import { controlQueue, governorId, modelOfId, type Installation, type ModelSpec } from '@retempo/workflows/contracts';
 import type { continuousTraining } from '@retempo/workflows';
 import { configure, getStatus } from '@retempo/workflows/messages';
 import { attributesOf } from './schedules.js';
@@ -18,7 +11,7 @@ export type GovernorState =
   | { readonly state: 'ended'; readonly how: string }
   | {
       readonly state: 'running';
-      /** Digest of the installation's owner and limits that it was started with. */
+      /** Digest of the owner and limits that its next run gets, or null when no worker answered. */
       readonly installationDigest: string | null;
       /** Digest of its spec, or null when no worker answered. */
       readonly specDigest: string | null;
@@ -30,27 +23,25 @@ export interface GovernorMemo {
   readonly endpoint: string;
   readonly site: string;
   readonly task: string;
-  readonly installationDigest: string;
 }
 
-/** Looks at a governor. `specDigest` is null when no worker answers within `timeoutMs`. */
+/** Looks at a governor. The digests are null when no worker answers within `timeoutMs`. */
 export async function lookAtGovernor(client: Client, model: string, timeoutMs: number): Promise<GovernorState> {
   const handle = client.workflow.getHandle(governorId(model));
-  let memo: Partial<GovernorMemo> | undefined;
   try {
-    const { status, memo: found } = await handle.describe();
+    const { status } = await handle.describe();
     if (status.name !== 'RUNNING' && status.name !== 'PAUSED')
       return { state: 'ended', how: status.name.toLowerCase() };
-    memo = found;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { state: 'missing' };
     throw error;
   }
-  const specDigest = await client
-    .withDeadline(Date.now() + timeoutMs, () => handle.query(getStatus))
-    .then((status) => status.specDigest)
-    .catch(() => null);
-  return { state: 'running', installationDigest: memo?.installationDigest ?? null, specDigest };
+  const status = await client.withDeadline(Date.now() + timeoutMs, () => handle.query(getStatus)).catch(() => null);
+  return {
+    state: 'running',
+    installationDigest: status?.installationDigest ?? null,
+    specDigest: status?.specDigest ?? null,
+  };
 }
 
 /** Starts a governor; one that runs already is left alone. A governor that ended comes back with its memory. */
@@ -64,7 +55,6 @@ export async function startGovernor(
     endpoint: spec.release.endpoint,
     site: spec.release.site,
     task: spec.task,
-    installationDigest: digestOf(installation),
   };
   await client.workflow.start<typeof continuousTraining>('continuousTraining', {
     workflowId: governorId(spec.model),
@@ -79,16 +69,22 @@ export async function startGovernor(
   });
 }
 
-/** Gives a running governor a new spec. Runs that are under way keep theirs. */
+/** Gives a running governor a new spec, owner and limits. Runs that are under way keep theirs. */
 export async function configureGovernor(
   client: Client,
-  input: { readonly spec: ModelSpec; readonly specDigest: string; readonly actor: string; readonly timeoutMs: number }
+  input: {
+    readonly spec: ModelSpec;
+    readonly specDigest: string;
+    readonly installation: Installation;
+    readonly actor: string;
+    readonly timeoutMs: number;
+  }
 ): Promise<void> {
-  const { spec, specDigest, actor, timeoutMs } = input;
+  const { spec, specDigest, installation, actor, timeoutMs } = input;
   await client.withDeadline(Date.now() + timeoutMs, () =>
     client.workflow
       .getHandle(governorId(spec.model))
-      .executeUpdate(configure, { args: [{ spec, specDigest, ifDigest: null, actor }] })
+      .executeUpdate(configure, { args: [{ spec, specDigest, installation, ifDigest: null, actor }] })
   );
 }
 

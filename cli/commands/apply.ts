@@ -53,7 +53,7 @@ async function applyModel(session: Session, change: ModelChange, actor: string):
   const { client } = await session.temporal();
   const { registry, installation } = await session.installation();
   const { spec, specDigest, governor } = change;
-  if (governor.state === 'running' && governor.specDigest === specDigest) {
+  if (governor.state === 'running' && governor.specDigest === specDigest && change.installation === 'same') {
     await ensureSchedule(client, change.schedule);
     return;
   }
@@ -62,7 +62,7 @@ async function applyModel(session: Session, change: ModelChange, actor: string):
   if (governor.state === 'running') {
     const { timeoutMs } = session.options;
     try {
-      await configureGovernor(client, { spec, specDigest, actor, timeoutMs });
+      await configureGovernor(client, { spec, specDigest, installation, actor, timeoutMs });
     } catch (error) {
       throw new CliError(
         exitCode.away,

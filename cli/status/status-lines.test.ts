@@ -25,6 +25,7 @@ const status: ModelStatus = {
   cooldownFactor: 2,
   budget: { used: 2, of: 8, perMs: 30 * 86_400_000 },
   specDigest: 'sha256:d',
+  installationDigest: 'sha256:i',
   detail: null,
 };
 

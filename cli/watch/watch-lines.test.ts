@@ -24,6 +24,7 @@ const status = (change: Partial<ModelStatus> = {}): ModelStatus => ({
   cooldownFactor: 1,
   budget: { used: 1, of: 8, perMs: 1 },
   specDigest: 'sha256:1',
+  installationDigest: 'sha256:i',
   detail: null,
   ...change,
 });

@@ -90,6 +90,7 @@ interface StatusDocument {
     readonly champion: string | null;
     readonly running: { readonly runId: string; readonly phase: string } | null;
     readonly specDigest: string;
+    readonly installationDigest: string;
   };
 }
 interface ChangesDocument {
@@ -169,6 +170,20 @@ describe.skipIf(missing !== null)('retempo', () => {
     const applied = await json<ChangesDocument>('apply');
     expect(applied.models[0]).toMatchObject({ change: 'change', schedule: 'changed' });
     expect((await statusOf()).status.specDigest).toBe(applied.models[0]?.specDigest);
+    expect(await json('plan')).toMatchObject({ upToDate: true });
+  });
+
+  it('changed limits of retempo.yaml reach a governor that runs: its next run gets them', async () => {
+    const before = (await statusOf()).status;
+    const file = join(project.folder, 'retempo.yaml');
+    const text = await readFile(file, 'utf8');
+    expect(text).toContain('limits:');
+    await writeFile(file, text.replace('limits:', 'limits:\n  capacityAfter: 7m'));
+    expect((await retempo('plan')).out).toContain('~ model tiny    owner or limits of retempo.yaml');
+    expect(await json('apply')).toMatchObject({ applied: true, models: [{ change: 'change', specChanges: [] }] });
+    const after = (await statusOf()).status;
+    expect(after.installationDigest).not.toBe(before.installationDigest);
+    expect(after.specDigest).toBe(before.specDigest);
     expect(await json('plan')).toMatchObject({ upToDate: true });
   });
 

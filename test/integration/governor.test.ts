@@ -3,7 +3,14 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { allDecisions } from '@retempo/activities';
 import { continuousTraining } from '@retempo/workflows';
-import { controlQueue, digestOf, governorId, type Answer, type ControlActivities } from '@retempo/workflows/contracts';
+import {
+  controlQueue,
+  digestOf,
+  governorId,
+  type Answer,
+  type ControlActivities,
+  type ModelSpec,
+} from '@retempo/workflows/contracts';
 import { configure, requestRetrain } from '@retempo/workflows/messages';
 import { countHistory, eventsOf, measured, runsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
@@ -107,10 +114,15 @@ describe('the governor: a year of events, buttons, budgets', () => {
     expect(await test.starters.resume(press)).toMatchObject({ done: true });
   });
 
+  const widened = (spec: ModelSpec): ModelSpec => ({
+    ...spec,
+    retrain: { ...spec.retrain, atMost: { ...spec.retrain.atMost, runs: 400 } },
+  });
+
   it('configure: a digest that is no longer current changes nothing; the right one does', async () => {
     const spec = await test.apply();
     const current = digestOf(spec);
-    const wider = { ...spec, retrain: { ...spec.retrain, atMost: { ...spec.retrain.atMost, runs: 400 } } };
+    const wider = widened(spec);
     const change = (ifDigest: string | null) =>
       handle().executeUpdate(configure, {
         args: [{ spec: wider, specDigest: digestOf(wider), ifDigest, actor: 'ann' }],
@@ -123,6 +135,34 @@ describe('the governor: a year of events, buttons, budgets', () => {
     const status = await test.until('the reserved run', test.status, (s) => s.budget.used === 6);
     expect(status.budget.of).toBe(400);
     await atRest();
+    await test.starters.resume(press);
+  });
+
+  it('configure: owner and limits of a changed installation are those of the next run', async () => {
+    const spec = widened(await test.apply());
+    const { limits } = test.installation;
+    const installation = { ...test.installation, limits: { ...limits, queuedMs: limits.queuedMs + 1 } };
+    const send = (change: object) =>
+      handle().executeUpdate(configure, {
+        args: [{ spec, specDigest: digestOf(spec), ifDigest: null, actor: 'ann', ...change }],
+      });
+    expect(await send({})).toMatchObject({ changed: true });
+    expect(await send({})).toMatchObject({ changed: false });
+    expect(await send({ installation })).toMatchObject({ changed: true });
+    expect(await send({ installation })).toMatchObject({ changed: false });
+    expect((await test.status()).installationDigest).toBe(digestOf(installation));
+    const { runId } = await person('with other limits', true);
+    await atRest();
+    const [started] = await eventsOf(test.client.workflow.getHandle(runId!));
+    const [payload] = started?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+    expect(JSON.parse(Buffer.from(payload!.data!).toString())).toMatchObject({ installation });
+    // And so it stays when the governor begins anew.
+    const runs = (await runsOf(test.client, governorId(model))).length;
+    for (let n = 0; n < 12; n++) await ask(`limits ${n}`);
+    await atRest();
+    expect((await runsOf(test.client, governorId(model))).length).toBeGreaterThan(runs);
+    expect((await test.status()).installationDigest).toBe(digestOf(installation));
+    expect(await send({ installation: test.installation })).toMatchObject({ changed: true });
     await test.starters.resume(press);
   });
 

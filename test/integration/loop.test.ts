@@ -152,6 +152,39 @@ describe('the loop: first release, canary, refusals, operators', () => {
     });
   });
 
+  it('5: with a holdback the champion stays warm and keeps its share until the bake is over', async () => {
+    await test.project.model({
+      gate: { metrics: { auc: { atLeast: 0.5 } }, slices: 'none', minRows: 500 },
+      release: { steps: [50], holdback: '10%', bake: '4s', lookEvery: '500ms' },
+    });
+    await test.apply();
+    const { champion } = await test.status();
+    const pump = await traffic();
+    const runId = await retrain('bakes before it takes over');
+    await test.until(
+      'bake',
+      () => test.starters.getStatus(model),
+      (s) => s.detail?.phase === 'baking',
+      150_000
+    );
+    const { versions } = await test.site('onprem.east').serving!.describe(model, call());
+    expect(versions[champion!]).toMatchObject({ weight: 10, ready: 1 });
+    expect((await test.opened.registry.getAlias({ model, alias: 'champion' }, call()))?.version).toBe(champion);
+    const decision = await ended(runId);
+    const counts = await pump.stop();
+    expect([decision.what, counts.lost, counts.failed]).toEqual(['promoted', 0, 0]);
+    expect(await weights()).toEqual({ [decision.version!]: 100 });
+    const { value } = (await test.opened.registry.readDocument<{ looks: { weight: number; action: string }[] }>(
+      looksDocument(model, runId),
+      call()
+    ))!;
+    expect([...new Set(value.looks.map(({ weight }) => weight))]).toEqual([50, 90]);
+    // Proof alone does not end a bake: it was looked at again and again after it was there.
+    expect(value.looks.filter((look) => look.weight === 90 && look.action === 'advance').length).toBeGreaterThan(1);
+    await test.project.model({});
+    await test.apply();
+  });
+
   it('15, G8: an approval needs another person, the right digests, and survives a worker restart', async () => {
     await test.project.model({
       gate: {

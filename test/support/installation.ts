@@ -51,10 +51,13 @@ export async function startInstallation(options: {
   readonly sections?: Sections;
   readonly limits?: Partial<Installation['limits']>;
   readonly workers?: boolean;
+  /** Dynamic configuration of the server. */
+  readonly dynamicConfig?: { readonly [key: string]: number };
 }): Promise<TestInstallation> {
   const project = await createFlightProject(options.name, options.sections);
   const { config } = await loadProject({ folder: project.folder, providers: [onprem()] });
-  const server = await startDevServer({ stateFolder: config.stateFolder });
+  const { dynamicConfig = {} } = options;
+  const server = await startDevServer({ stateFolder: config.stateFolder, dynamicConfig });
   const temporal = { ...config.temporal, address: server.address };
   const opened = await openInstallation({ project: { config }, providers: [onprem()] });
   const installation: Installation = {

@@ -123,7 +123,8 @@ export interface Observation {
   readonly reasons: readonly string[];
   /** Requests of the candidate in this step. */
   readonly requests: number;
-  readonly judged: JudgedState;
+  /** What the next look is judged with; null while nothing final was counted. */
+  readonly judged: JudgedState | null;
 }
 
 export interface ServingActivities {

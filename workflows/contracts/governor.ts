@@ -116,6 +116,8 @@ export interface GovernorStatus {
   readonly cooldownFactor: number;
   readonly budget: { readonly used: number; readonly of: number; readonly perMs: number };
   readonly specDigest: string;
+  /** Digest of owner and limits that the next run gets. */
+  readonly installationDigest: string;
 }
 
 /** Times and limits of one installation, from `retempo.yaml`. All in milliseconds. */

@@ -109,8 +109,16 @@ export interface GateResult extends GateEvaluation {
 
 export interface ApprovalRecord {
   readonly decision: 'approved' | 'rejected' | 'expired';
-  readonly by: readonly { readonly actor: string; readonly at: string; readonly reason: string }[];
+  readonly by: readonly Vote[];
   readonly digests: ApprovalDigests;
+}
+
+/** One person's yes or no. */
+export interface Vote {
+  readonly actor: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly reason: string;
 }
 
 // ---- canary -------------------------------------------------------------------------------------------------------
@@ -147,6 +155,8 @@ export interface CanaryResume {
   readonly epoch: number;
   readonly revisions: readonly string[];
   readonly judged: JudgedState | null;
+  /** Approvals given to the step that waits for more of them. */
+  readonly votes?: readonly Vote[];
 }
 
 /** Opaque to workflows: what the judge remembers between looks (JSON-safe). */

@@ -131,6 +131,19 @@ describe('the gate on files', () => {
     expect(third.verdict).toBe('fail');
   });
 
+  it('15: another anchor is another question: an approval of the first answer is void', async () => {
+    const { gate } = world.spec();
+    const anchored = { ...gate, anchor: { version: 'pinned', notWorseBy: 0.05 } };
+    const ask1 = await question({ anchor: await predictions(predict(0.5)) }, { spec: { gate: anchored } });
+    const first = await ask(ask1);
+    expect(first.verdict).toBe('pass');
+    const again = { ...ask1.predictions, anchor: await predictions(predict(0.95)) };
+    const second = await ask({ ...ask1, predictions: again });
+    expect(second.verdict).toBe('fail');
+    expect(second.evidenceDigest).not.toBe(first.evidenceDigest);
+    expect((await evidence()).subject.anchor).toBe(again.anchor.digest);
+  });
+
   it('15: the digest of the evidence names what was judged, and the seed comes from it', async () => {
     const input = await question({ champion: await predictions(predict(0.4)) });
     const first = await ask(input);

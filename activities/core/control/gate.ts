@@ -31,6 +31,7 @@ export interface GateEvidence {
     readonly labels: string;
     readonly candidate: string;
     readonly champion: string | null;
+    readonly anchor: string | null;
     readonly policy: string;
   };
   readonly seed: number;
@@ -64,6 +65,7 @@ export async function evaluateGate(
     labels: input.version.data.labels.digest,
     candidate: input.predictions.candidate.digest,
     champion: input.predictions.champion?.digest ?? null,
+    anchor: input.predictions.anchor?.digest ?? null,
     policy: input.policyDigest,
   };
   const known = (await registry.readDocument<GateEvidence>(path, call))?.value;

@@ -72,11 +72,13 @@ interface World {
   state: EndpointState | PortError;
   arms: { readonly [version: string]: ArmCounts | null };
   lease: boolean;
+  complete: boolean;
 }
 const healthy = (): World => ({
   state: served({ v0: 0, v1: 95, v2: 5 }),
   arms: { v1: arm(7_600, 8), v2: arm(400) },
   lease: true,
+  complete: true,
 });
 
 function play(world: World) {
@@ -96,7 +98,7 @@ function play(world: World) {
     capabilities: { lagMs: 0, periodMs: 1, slow: 'exact' },
     readArms(query) {
       asked.push(query);
-      return Promise.resolve({ complete: true, watermark: '2026-01-01T00:00:00.000Z', arms: world.arms });
+      return Promise.resolve({ complete: world.complete, watermark: '2026-01-01T00:00:00.000Z', arms: world.arms });
     },
     requestLog: () => Promise.resolve(null),
   };
@@ -187,6 +189,39 @@ describe('observe', () => {
     const look = await run('observe', input);
     expect(look.checks[0]).toMatchObject({ verdict: 'noData' });
     expect(look.action).not.toBe('advance');
+  });
+
+  it('8: counts that are not complete never pass, and leave no trace in the next look', async () => {
+    const world = healthy();
+    const { run } = play({ ...world, complete: false });
+    const blurred = await run('observe', input);
+    expect(blurred).toMatchObject({ action: 'continue', weightsAsIntended: true, judged: null });
+    expect(blurred.reasons[0]).toBe('counts are complete until 2026-01-01T00:00:00.000Z only');
+    expect(blurred.checks.map(({ verdict }) => verdict)).not.toContain('pass');
+    const { looks } = await document();
+    expect(looks).toMatchObject([{ look: 1, action: 'continue' }]);
+    // The same counts, complete: everything was only waiting for them.
+    const clear = await play(world).run('observe', { ...input, look: 2, judged: blurred.judged });
+    expect(clear.action).toBe('advance');
+    const later = await run('observe', { ...input, look: 3, judged: clear.judged });
+    expect(later).toMatchObject({ action: 'continue', judged: clear.judged });
+  });
+
+  it('8: a wrong split in counts that are not complete holds nothing: the rest may be on its way', async () => {
+    const { run } = play({ ...healthy(), arms: { v1: arm(4_000), v2: arm(4_000) }, complete: false });
+    expect((await run('observe', input)).action).toBe('continue');
+    expect((await play({ ...healthy(), arms: { v1: arm(4_000), v2: arm(4_000) } }).run('observe', input)).action).toBe(
+      'hold'
+    );
+  });
+
+  it('what has failed in counts that are not complete has failed', async () => {
+    const { run } = play({ ...healthy(), arms: { v1: arm(7_600, 8), v2: arm(400, 60) }, complete: false });
+    const look = await run('observe', input);
+    expect(look).toMatchObject({ action: 'rollback', checks: [{ verdict: 'fail' }] });
+    // It stays failed, whatever the complete counts say.
+    const after = await play(healthy()).run('observe', { ...input, look: 2, judged: look.judged });
+    expect(after.action).toBe('rollback');
   });
 
   it('has nothing to say without a champion', async () => {

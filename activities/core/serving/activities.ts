@@ -3,7 +3,7 @@ import { portCalls } from '../jobs/calls.js';
 import { withActivityFailures } from '../jobs/failures.js';
 import { isPortError, PortError, type MetricsSource, type ServingBackend } from '../ports/index.js';
 import type { Registry } from '../registry/index.js';
-import { judgeLook, withStep, type Judged, type StepCounts } from './guardrails.js';
+import { asIncomplete, judgeLook, withStep, type Judged, type StepCounts } from './guardrails.js';
 import { setAndReadBack, weightsEqual } from './traffic.js';
 
 export interface ServingDependencies {
@@ -56,12 +56,13 @@ export function createServingActivities(dependencies: ServingDependencies): Serv
       candidate: reading.arms[candidate] ?? null,
       champion: reading.arms[champion] ?? null,
     };
-    const judgement = judgeLook(
+    const judged = judgeLook(
       release,
       { index: input.step, elapsedMs: input.stepElapsedMs },
       withStep(before, step),
       before
     );
+    const judgement = reading.complete ? judged : asIncomplete(judged, reading.watermark);
     const weightsAsIntended =
       weightsEqual(state, { [candidate]: weight, [champion]: 100 - weight }) && state.revision === revisions.at(-1);
     await keep(input, judgement);
@@ -73,7 +74,8 @@ export function createServingActivities(dependencies: ServingDependencies): Serv
       checks: judgement.checks,
       reasons: judgement.reasons,
       requests: step.candidate?.requests ?? 0,
-      judged: { ...judgement.judged },
+      // Counts that are not final leave no trace in the next look, unless they were enough to end it all.
+      judged: reading.complete || judgement.action === 'rollback' ? { ...judgement.judged } : input.judged,
     };
   }
 

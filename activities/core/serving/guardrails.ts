@@ -135,6 +135,25 @@ export function judgeLook(
   };
 }
 
+/**
+ * The same look when its source says that counts are still to come: what failed has failed, but nothing has passed, and a
+ * split that looks wrong may be right.
+ *
+ * @param watermark until when the source has counted, ISO 8601
+ */
+export function asIncomplete(judgement: Judgement, watermark: string): Judgement {
+  if (judgement.action === 'rollback') return judgement;
+  const why = `counts are complete until ${watermark} only`;
+  return {
+    ...judgement,
+    action: 'continue',
+    checks: judgement.checks.map((check) =>
+      check.verdict === 'pass' ? { ...check, verdict: 'inconclusive', reason: `${why}; so far ${check.reason}` } : check
+    ),
+    reasons: [why, ...judgement.reasons],
+  };
+}
+
 const bounded = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 function summary(name: string, j: MetricJudgement): CheckSummary {

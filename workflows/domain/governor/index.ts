@@ -3,6 +3,7 @@ export type { Standing, Treatment } from './answers.js';
 export { initialGovernor } from './state.js';
 export type { GovernorState, NextRun, RunningRelease } from './state.js';
 export { phaseOf, sentenceOf, statusOf } from './status.js';
+export type { GovernorDigests } from './status.js';
 export {
   answerTrigger,
   loseRun,

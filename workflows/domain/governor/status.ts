@@ -1,4 +1,4 @@
-import type { GovernorPhase, GovernorStatus, RetrainSpec } from '../../contracts/index.js';
+import type { GovernorPhase, GovernorStatus, ModelSpec, RetrainSpec } from '../../contracts/index.js';
 import { budgetFreeAt, holds, startsInPeriod } from './answers.js';
 import type { GovernorState } from './state.js';
 
@@ -47,11 +47,13 @@ export function sentenceOf(state: GovernorState, policy: RetrainSpec, now: numbe
   }
 }
 
+/** What a governor runs with. */
+export type GovernorDigests = Pick<GovernorStatus, 'specDigest' | 'installationDigest'>;
+
 export function statusOf(
   state: GovernorState,
-  model: string,
-  policy: RetrainSpec,
-  specDigest: string,
+  { model, retrain: policy }: ModelSpec,
+  digests: GovernorDigests,
   now: number
 ): GovernorStatus {
   return {
@@ -69,6 +71,6 @@ export function statusOf(
     cooldownUntil: state.cooldownUntil > now ? iso(state.cooldownUntil) : null,
     cooldownFactor: state.cooldownFactor,
     budget: { used: startsInPeriod(state, policy, now).length, of: policy.atMost.runs, perMs: policy.atMost.perMs },
-    specDigest,
+    ...digests,
   };
 }
