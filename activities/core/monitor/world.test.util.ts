@@ -8,6 +8,7 @@ import { gateDocument, type GateEvidence } from '../control/gate.js';
 import { DAY_MS, dataSpec, writeRows } from '../data/support.test.util.js';
 import type { Call, MetricsSource } from '../ports/index.js';
 import { createRegistry } from '../registry/index.js';
+import { testRelease } from '../serving/release.test.util.js';
 
 /** First day of the data, 10 days of which are what versions are trained on. */
 export const firstDay = Date.parse('2026-01-01T00:00:00.000Z');
@@ -66,23 +67,7 @@ const plainSpec: Omit<ModelSpec, 'data' | 'code'> = {
     anchor: null,
     approval: null,
   },
-  release: {
-    endpoint: 'e',
-    site: 'onprem.east',
-    strategy: 'canary',
-    steps: [50],
-    holdbackPercent: 0,
-    bakeMs: 0,
-    guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 }, slow: null },
-    alpha: 0.05,
-    lookEveryMs: 1_000,
-    stepDeadlineMs: 60_000,
-    totalDeadlineMs: 600_000,
-    deployDeadlineMs: 60_000,
-    onInconclusive: 'rollback',
-    approval: null,
-    leaseMs: null,
-  },
+  release: testRelease,
   watch: {
     everyMs: DAY_MS,
     compare: ['training'],

@@ -15,6 +15,7 @@ import { createFileStore } from '../artifacts/index.js';
 import { PortError, type Call, type MetricsSource, type ServingBackend } from '../ports/index.js';
 import { createRegistry, type Registry } from '../registry/index.js';
 import { createServingActivities, looksDocument } from './activities.js';
+import { testRelease } from './release.test.util.js';
 
 // The router and its counts are played here, so that every answer can be chosen; the real router runs in the conformance
 // and integration suites. Evidence goes to a real registry in a folder.
@@ -29,23 +30,7 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 
 const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 });
 const arm = (requests: number, errors = 0): ArmCounts => ({ requests, errors, callerErrors: 0, slow: null, sums: {} });
-const release: ReleaseSpec = {
-  endpoint: 'flights',
-  site: 'onprem.east',
-  strategy: 'canary',
-  steps: [5, 25],
-  holdbackPercent: 0,
-  bakeMs: 0,
-  guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 }, slow: null },
-  alpha: 0.05,
-  lookEveryMs: 1_000,
-  stepDeadlineMs: 60_000,
-  totalDeadlineMs: 600_000,
-  deployDeadlineMs: 60_000,
-  onInconclusive: 'rollback',
-  approval: null,
-  leaseMs: 2_500,
-};
+const release: ReleaseSpec = { ...testRelease, endpoint: 'flights', steps: [5, 25], leaseMs: 2_500 };
 const input: ObserveInput = {
   endpoint: 'flights',
   model: 'flight-delay',

@@ -2,25 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ArmCounts, ReleaseSpec } from '@retempo/workflows/contracts';
 import { judgeLook, withStep, type Judged, type Judgement, type StepCounts } from './guardrails.js';
+import { testRelease } from './release.test.util.js';
 
 const limits = { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 };
-const release: ReleaseSpec = {
-  endpoint: 'e',
-  site: 'onprem.east',
-  strategy: 'canary',
-  steps: [5, 25, 50],
-  holdbackPercent: 0,
-  bakeMs: 0,
-  guardrails: { errors: limits, slow: null },
-  alpha: 0.05,
-  lookEveryMs: 1_000,
-  stepDeadlineMs: 60_000,
-  totalDeadlineMs: 600_000,
-  deployDeadlineMs: 60_000,
-  onInconclusive: 'rollback',
-  approval: null,
-  leaseMs: null,
-};
+const release: ReleaseSpec = { ...testRelease, steps: [5, 25, 50], guardrails: { errors: limits, slow: null } };
 const withSlow: ReleaseSpec = { ...release, guardrails: { errors: limits, slow: { ...limits, overMs: 100 } } };
 
 const arm = (requests: number, errors = 0, more: Partial<ArmCounts> = {}): ArmCounts => ({
