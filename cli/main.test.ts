@@ -115,9 +115,58 @@ describe('the project', () => {
         const { code, err } = await run([command], { cwd: bad, env: { TEMPORAL_ADDRESS: nowhere } });
         expect(code).toBe(2);
         expect(err).toMatch(/retempo\.yaml:2:\d+ {2}sites\.onprem\.local\.pools\.cpu\.slots: .*"two"/);
-        expect(err).toMatch(/models\/tiny\.yaml:5:1 {2}aproval: unknown key/);
+        // Workers do without model files: their problems are none of a worker's.
+        if (command !== 'worker') expect(err).toMatch(/models\/tiny\.yaml:5:1 {2}aproval: unknown key/);
         expect(err).not.toMatch(/^\s+at /m);
       }
+    } finally {
+      await rm(bad, { recursive: true, force: true });
+    }
+  });
+
+  it('keeps its problems apart in the doctor, one a line', async () => {
+    const bad = await mkdtemp(join(tmpdir(), 'retempo-bad-'));
+    try {
+      await writeFile(join(bad, 'retempo.yaml'), 'limit: 4\nmodel: 5\n');
+      const { code, out } = await run(['doctor'], { cwd: bad });
+      expect(code).toBe(1);
+      const lines = out.trimEnd().split('\n');
+      expect(lines[0]).toMatch(/^x {2}configuration {2}retempo\.yaml:1:1 {2}limit: unknown key/);
+      expect(lines[1]).toMatch(/^ {18}retempo\.yaml:2:1 {2}model: unknown key/);
+    } finally {
+      await rm(bad, { recursive: true, force: true });
+    }
+  });
+
+  it.each<readonly string[]>([
+    ['status'],
+    ['status', 'tiny'],
+    ['watch', 'tiny'],
+    ['retrain', 'tiny', '--why', 'x'],
+    ...['approve', 'reject', 'pause', 'resume', 'promote', 'rollback', 'abort'].map((name) => [
+      name,
+      'tiny',
+      '--why',
+      'x',
+    ]),
+    ['delete', 'tiny', '--yes'],
+    ['worker'],
+  ])('with a broken model file, or none, what runs can still be seen and stopped: %s', async (...argv) => {
+    const bad = await mkdtemp(join(tmpdir(), 'retempo-bad-'));
+    try {
+      await writeFile(join(bad, 'retempo.yaml'), '');
+      const ask = () => run(argv, { cwd: bad, env: { TEMPORAL_ADDRESS: nowhere } });
+      // The server is away; it was not the files that stood in the way.
+      expect(await ask()).toMatchObject({
+        code: 3,
+        err: expect.stringContaining('no Temporal server answers') as string,
+      });
+      await mkdir(join(bad, 'models'));
+      await writeFile(join(bad, 'models', 'tiny.yaml'), 'model: [tiny\n');
+      expect(await ask()).toMatchObject({
+        code: 3,
+        err: expect.stringContaining('no Temporal server answers') as string,
+      });
     } finally {
       await rm(bad, { recursive: true, force: true });
     }

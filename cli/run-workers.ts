@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
 import { controlQueue } from '@retempo/workflows/contracts';
-import { connectWorkers, createWorkers, environmentSecrets, openInstallation, type Project } from '@retempo/workers';
+import {
+  connectWorkers,
+  createWorkers,
+  environmentSecrets,
+  openInstallation,
+  type HostOptions,
+  type RetempoConfig,
+} from '@retempo/workers';
 import { CliError, exitCode, messageOf } from './failure.js';
 import type { Io } from './io.js';
 import { providers } from './session.js';
@@ -20,13 +27,19 @@ export interface RunningWorkers {
 }
 
 /**
+ * On a server of one's own desk heartbeats cost nothing, and somebody watches: progress is shown as it happens. Elsewhere
+ * each one is a billable action, and they go as seldom as the heartbeat time-out allows.
+ */
+const promptHeartbeats: HostOptions = { maxHeartbeatThrottleInterval: 1_000, defaultHeartbeatThrottleInterval: 1_000 };
+
+/**
  * Creates the workers of an installation in this process and lets them run until {@link RunningWorkers.stop}, SIGINT or
  * SIGTERM. Jobs and endpoints outlive them.
  */
 export async function runWorkers(input: {
   readonly io: Io;
-  readonly project: Project;
-  readonly place: Pick<TemporalPlace, 'address' | 'namespace'>;
+  readonly config: RetempoConfig;
+  readonly place: Pick<TemporalPlace, 'address' | 'namespace' | 'from'>;
   /** All that the workers log, not only warnings. */
   readonly verbose: boolean;
   /** Sites to serve; default all. */
@@ -34,14 +47,14 @@ export async function runWorkers(input: {
   /** Which queues get a worker; default all. */
   readonly only?: (queue: string) => boolean;
 }): Promise<RunningWorkers> {
-  const { io, project, place } = input;
+  const { io, place } = input;
   const secret = environmentSecrets(io.env);
-  installWorkerLog(io, { verbose: input.verbose, metricsPort: project.config.metricsPort });
+  installWorkerLog(io, { verbose: input.verbose, metricsPort: input.config.metricsPort });
   // The place may be another than the file's: a dev server, or one named by option. Metrics came with the log.
   const config = {
-    ...project.config,
+    ...input.config,
     metricsPort: null,
-    temporal: { ...project.config.temporal, address: place.address, namespace: place.namespace },
+    temporal: { ...input.config.temporal, address: place.address, namespace: place.namespace },
   };
   const opened = await openInstallation({
     project: { config },
@@ -66,9 +79,12 @@ export async function runWorkers(input: {
       sites: opened.sites,
       activities: opened.activities({ client }),
       only: serve,
-      ...(serve(controlQueue)
-        ? { host: { control: { workflowBundle: await workflowBundle(join(config.stateFolder, 'cache')) } } }
-        : {}),
+      host: {
+        ...(place.from === 'dev server' ? { every: promptHeartbeats } : {}),
+        ...(serve(controlQueue)
+          ? { control: { workflowBundle: await workflowBundle(join(config.stateFolder, 'cache')) } }
+          : {}),
+      },
     });
     const ended = drained(workers.run(), closeAll);
     // Whoever waits for it hears of a failure; until then it must not count as unheard.

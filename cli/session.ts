@@ -5,10 +5,12 @@ import { onprem } from '@retempo/onprem';
 import { createStarters, type Starters } from '@retempo/starters';
 import {
   environmentSecrets,
+  loadConfig,
   loadProject,
   openInstallation,
   type OpenInstallation,
   type Project,
+  type RetempoConfig,
 } from '@retempo/workers';
 import { CliError, exitCode } from './failure.js';
 import type { Io } from './io.js';
@@ -37,6 +39,8 @@ export interface Session {
   readonly style: Style;
   /** Folder that holds `retempo.yaml`. */
   projectFolder(): string;
+  /** `retempo.yaml` alone: what runs can be seen and stopped also while a model file is broken. */
+  config(): Promise<RetempoConfig>;
   project(): Promise<Project>;
   temporal(): Promise<Temporal>;
   starters(): Promise<Starters>;
@@ -56,18 +60,19 @@ export function openSession(io: Io, options: GlobalOptions): Session {
   const errorStyle = styleFor(io.env, io.terminal.stderr);
   const projectFolder = lazy(() => findProject(io, options.project));
   const project = lazy(() => loadProject({ folder: projectFolder(), providers: providers() }));
+  const readConfig = lazy(() => loadConfig({ folder: projectFolder(), providers: providers() }));
   const secret = environmentSecrets(io.env);
   const temporal = lazy(async () => {
     // With a server named by hand, `status` and the buttons work without any project.
     const nameable = options.address !== undefined || (io.env['TEMPORAL_ADDRESS'] ?? '') !== '';
-    const config = nameable && !hasProject(io, options.project) ? null : (await project()).config;
+    const config = nameable && !hasProject(io, options.project) ? null : await readConfig();
     const place = await findTemporal({ io, address: options.address, namespace: options.namespace, config });
     const opened = await connectTemporal(place, config === null ? {} : await temporalAccess(config.temporal, secret));
     deferred.push(() => opened.close());
     return opened;
   });
   const installation = lazy(async () => {
-    const opened = await openInstallation({ project: await project(), providers: providers(), secret });
+    const opened = await openInstallation({ project: { config: await readConfig() }, providers: providers(), secret });
     deferred.push(() => opened.close());
     return opened;
   });
@@ -79,6 +84,7 @@ export function openSession(io: Io, options: GlobalOptions): Session {
     options,
     style: styleFor(io.env, io.terminal.stdout),
     projectFolder,
+    config: readConfig,
     project,
     temporal,
     starters,
@@ -135,7 +141,7 @@ function findProject(io: Io, option: string | undefined): string {
   throw new CliError(
     exitCode.usage,
     'noProject',
-    `no ${configName} in ${io.cwd} or above; go to your project, or name it with --project <folder>`
+    `no ${configName} in ${io.cwd} or above; go to your project, name it with --project <folder>, or begin a new one: an empty ${configName} will do`
   );
 }
 

@@ -6,6 +6,7 @@ export {
   limitDefaults,
   findCodeFiles,
   formatProblem,
+  loadConfig,
   loadProject,
   modelDefaults,
   modelJsonSchema,

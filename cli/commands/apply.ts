@@ -24,6 +24,8 @@ export const apply: CommandDefinition = {
   examples: ['retempo apply', 'retempo apply --actor ci'],
   json: 'as of plan, with applied: true|false',
   action: async (session: Session, options: { readonly actor?: string }) => {
+    // What is wrong in the files is told before what is wrong with the server.
+    await session.project();
     const temporal = await session.temporal();
     const { client, namespace } = temporal;
     const actor = actorOf(session.io, options.actor);

@@ -58,7 +58,10 @@ export const dev: CommandDefinition = {
     await session.installation();
     session.defer(() => stopEndpoints(session, project));
     const verbose = session.options.verbose === true;
-    const workers = options.workers ? await runWorkers({ io, project, place: { address, namespace }, verbose }) : null;
+    const from = server.pid === null ? ('environment' as const) : ('dev server' as const);
+    const workers = options.workers
+      ? await runWorkers({ io, config, place: { address, namespace, from }, verbose })
+      : null;
     if (workers !== null) session.defer(() => workers.stop());
     const endpoints = await startEndpoints(session, project);
     const stateFolder = relative(io.cwd, config.stateFolder) || '.';

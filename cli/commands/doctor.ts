@@ -20,7 +20,11 @@ export const doctor: CommandDefinition = {
     const healthy = findings.every(({ level }) => level !== 'error');
     session.result(
       { v: 1, healthy, findings },
-      tableLines(findings.map(({ level, what, message }) => [signs[level], what, message.replaceAll('\n', ' ')]))
+      tableLines(
+        findings.flatMap(({ level, what, message }) =>
+          message.split('\n').map((line, index) => (index === 0 ? [signs[level], what, line] : ['', '', line]))
+        )
+      )
     );
     return healthy ? exitCode.ok : exitCode.failed;
   },

@@ -13,6 +13,8 @@ export const plan: CommandDefinition = {
   examples: ['retempo plan', 'retempo plan --json | jq .upToDate'],
   json: '{ v, upToDate, models: [{ model, file, change: add|change|restore|none, specDigest, specChanges, fileChanges, schedule, notes }], reapers, unknown, hints: [{ model, kind, text }] }',
   action: async (session: Session) => {
+    // What is wrong in the files is told before what is wrong with the server.
+    await session.project();
     const changes = await projectChanges(session, { keep: false });
     const hints = await hintsFor(session, changes);
     const { style } = session;

@@ -98,6 +98,6 @@ function endLines(model: string, runId: string, decision: Decision | null, sessi
   const version = decision.version === undefined ? '' : `   ${decision.version}`;
   return [
     `${style.bold(model)}   ${paint(decision.what)}${version}   ${harmless(decision.reason).replaceAll('\n', '\n    ')}`,
-    `more: retempo decisions ${model}`,
+    `more: retempo ${decision.what === 'promoted' ? 'decisions' : 'status'} ${model}`,
   ];
 }

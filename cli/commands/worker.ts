@@ -32,8 +32,8 @@ export const worker: CommandDefinition = {
   ],
   json: '{ v, queues } on start; nothing at the end',
   action: async (session: Session, options: WorkerOptions) => {
-    const project = await session.project();
-    const known = Object.keys(project.config.sites);
+    const config = await session.config();
+    const known = Object.keys(config.sites);
     const unknown = (options.site ?? []).filter((site) => !known.includes(site));
     if (unknown.length > 0) {
       throw new CliError(
@@ -46,7 +46,7 @@ export const worker: CommandDefinition = {
     const wanted = wantedQueues(options, known);
     const workers = await runWorkers({
       io: session.io,
-      project,
+      config,
       place,
       verbose: session.options.verbose === true,
       sites: options.site ?? known,

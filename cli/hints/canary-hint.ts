@@ -1,6 +1,7 @@
 import { powerCount } from '@retempo/analysis';
 import type { ReleaseSpec } from '@retempo/workflows/contracts';
-import { count, percent } from '../text/quantities.js';
+import { count, duration, percent } from '../text/quantities.js';
+import type { Traffic } from './traffic.js';
 
 /** Simulated canaries per question: the answer is exact to about 5 in 100, which is what a hint needs. */
 const trials = 400;
@@ -12,9 +13,10 @@ const seed = 1;
 
 /**
  * What the first step of a canary will need and what it can find, by simulation of its error guardrail. The rates are
- * assumed: healthy is half of what the guardrail ignores, and a doubling is judged where errors begin to matter.
+ * assumed: healthy is half of what the guardrail ignores, and a doubling is judged where errors begin to matter. With
+ * `traffic` the requests are told as a time too.
  */
-export function canaryHint(release: ReleaseSpec): string | null {
+export function canaryHint(release: ReleaseSpec, traffic: Traffic | null): string | null {
   const { worseThan, safeBelow, ignoreBelow } = release.guardrails.errors;
   const [first] = release.steps;
   if (first === undefined || ignoreBelow <= 0) return null;
@@ -34,10 +36,21 @@ export function canaryHint(release: ReleaseSpec): string | null {
   const passes =
     healthy.medianUnits === null || healthy.probabilityPass < 0.5
       ? `a healthy candidate has not passed step 1 (${first} %) after ${count(looks * perLook)} of its requests`
-      : `a healthy candidate passes step 1 (${first} %) after about ${count(healthy.medianUnits)} of its requests, ${count((healthy.medianUnits * 100) / first)} in all`;
+      : `a healthy candidate passes step 1 (${first} %) after about ${count(healthy.medianUnits)} of its requests, ${count((healthy.medianUnits * 100) / first)} in all${timeText((healthy.medianUnits * 100) / first, traffic)}`;
   const caught = Math.round(doubled.probabilityFail * 10);
   return (
     `canary: at ${percent(ignoreBelow / 2)} errors ${passes}; from ${percent(ignoreBelow)} to ${percent(ignoreBelow * 2)} ` +
     `a doubling would be caught ${caught} times in 10 within ${count(looks * perLook)} of them`
   );
 }
+
+/** How long so many requests take to come. */
+function timeText(requests: number, traffic: Traffic | null): string {
+  if (traffic === null || traffic.requests === 0) return '';
+  const { requests: seen, overMs } = traffic;
+  const over = overMs >= 3_600_000 ? `last ${Math.round(overMs / 3_600_000)} h` : `last ${duration(overMs)}`;
+  return `, ${rounded((requests / seen) * overMs)} at the traffic of the ${over}`;
+}
+
+/** An estimate is no better than to the minute. */
+const rounded = (ms: number): string => duration(ms < 120_000 ? ms : Math.round(ms / 60_000) * 60_000);

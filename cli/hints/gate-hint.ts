@@ -25,6 +25,12 @@ export function chanceToPass(margin: number, half: number, confidence: number): 
   return normalCdf(normalQuantile(confidence) * (margin / half - 1));
 }
 
+/** To two digits, never below: rounded down, the margin that is named would not have the chance that it is named for. */
+function roundedUp(value: number): number {
+  const unit = 10 ** (Math.floor(Math.log10(value)) - 1);
+  return Number((Math.ceil(Number((value / unit).toPrecision(12))) * unit).toPrecision(2));
+}
+
 /** Says when a margin of the gate is narrower than its rows can prove. */
 export function gateHint(gate: ModelSpec['gate'], comparisons: readonly Comparison[]): string | null {
   for (const { metric, lower, upper, n } of comparisons) {
@@ -34,7 +40,7 @@ export function gateHint(gate: ModelSpec['gate'], comparisons: readonly Comparis
     const chance = chanceToPass(margin, half, gate.confidence);
     if (chance >= enoughPower) continue;
     const z = normalQuantile(gate.confidence);
-    const wider = Number((half * (1 + normalQuantile(goodPower) / z)).toPrecision(1));
+    const wider = roundedUp(half * (1 + normalQuantile(goodPower) / z));
     const then = chanceToPass(wider, half, gate.confidence);
     return (
       `gate: with ${count(n)} rows an equal model passes ${metric} notWorseBy ${margin} only ${percent(chance)} of the time; ` +

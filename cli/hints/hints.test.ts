@@ -1,5 +1,6 @@
 import type { ModelSpec, ReleaseSpec } from '@retempo/workflows/contracts';
 import { describe, expect, it } from 'vitest';
+import { duration } from '../text/quantities.js';
 import { canaryHint } from './canary-hint.js';
 import { chanceToPass, gateHint } from './gate-hint.js';
 
@@ -15,15 +16,26 @@ const gate = (notWorseBy: number): ModelSpec['gate'] =>
 
 describe('canaryHint', () => {
   it('says what step 1 needs and what it can find, the same every time', () => {
-    const hint = canaryHint(release(0.01));
+    const hint = canaryHint(release(0.01), null);
     expect(hint).toMatch(
       /^canary: at 0\.5 % errors a healthy candidate passes step 1 \(5 %\) after about [\d ]+ of its requests, [\d ]+ in all; from 1 % to 2 % a doubling would be caught \d+ times in 10/
     );
-    expect(canaryHint(release(0.01))).toBe(hint);
+    expect(canaryHint(release(0.01), null)).toBe(hint);
+  });
+
+  it('says how long that takes at the traffic of today', () => {
+    const requests = Number(/([\d ]+) in all/.exec(canaryHint(release(0.01), null) ?? '')?.[1]?.replaceAll(' ', ''));
+    // 1 000 requests in 100 s.
+    const hint = canaryHint(release(0.01), { requests: 1_000, overMs: 100_000 });
+    expect(hint).toContain(
+      `in all, ${duration(Math.round((requests * 100) / 60_000) * 60_000)} at the traffic of the last 1 min 40 s; from 1 %`
+    );
+    expect(canaryHint(release(0.01), { requests: 5, overMs: 20 * 3_600_000 })).toContain('of the last 20 h');
+    expect(canaryHint(release(0.01), { requests: 0, overMs: 100_000 })).not.toContain('traffic');
   });
 
   it('says nothing where no rate may be ignored: there is none to assume', () => {
-    expect(canaryHint(release(0))).toBeNull();
+    expect(canaryHint(release(0), null)).toBeNull();
   });
 });
 
@@ -37,8 +49,11 @@ describe('gateHint', () => {
   it('names a margin that the rows can prove', () => {
     const comparison = { metric: 'logLoss', lower: -0.0025, upper: 0.0025, n: 20_000 };
     expect(gateHint(gate(0.002), [comparison])).toBe(
-      'gate: with 20 000 rows an equal model passes logLoss notWorseBy 0.002 only 37.1 % of the time; 0.005 gives 95 %'
+      'gate: with 20 000 rows an equal model passes logLoss notWorseBy 0.002 only 37.1 % of the time; 0.0048 gives 93.5 %'
     );
+    // Rounding down to 0.001 would name a margin that passes 79 % of the time.
+    const narrow = { metric: 'logLoss', lower: -0.00066, upper: 0.00066, n: 7_829 };
+    expect(gateHint(gate(0.0003), [narrow])).toMatch(/; 0\.0013 gives 9[345]/);
     expect(gateHint(gate(0.005), [comparison])).toBeNull();
     expect(gateHint(gate(0.002), [])).toBeNull();
   });

@@ -4,6 +4,7 @@ import { storeCall } from '../apply/call.js';
 import { canaryHint } from './canary-hint.js';
 import { gateHint, lastComparisons } from './gate-hint.js';
 import { notEnforced } from './not-enforced.js';
+import { recentTraffic } from './traffic.js';
 
 /** Something worth knowing before it is applied. */
 export interface Hint {
@@ -14,12 +15,15 @@ export interface Hint {
 
 /** Hints about the models that would change. A hint that cannot be had is no reason to hold a plan up. */
 export async function hintsFor(session: Session, changes: ProjectChanges): Promise<readonly Hint[]> {
-  const { registry } = await session.installation();
+  const { registry, sites } = await session.installation();
   const hints: Hint[] = [];
   for (const { model, spec, change } of changes.models) {
     if (change === 'none') continue;
     for (const text of notEnforced(spec)) hints.push({ model, kind: 'notEnforced', text });
-    const canary = attempt(() => canaryHint(spec.release));
+    const site = sites.find(({ id }) => id === spec.release.site);
+    const asked = { call: storeCall(session.io), now: Date.now() };
+    const traffic = await recentTraffic(site, spec.release.endpoint, asked).catch(() => null);
+    const canary = attempt(() => canaryHint(spec.release, traffic));
     if (canary !== null) hints.push({ model, kind: 'canary', text: canary });
     const comparisons = await lastComparisons(registry, model, storeCall(session.io)).catch(() => []);
     const gate = attempt(() => gateHint(spec.gate, comparisons));

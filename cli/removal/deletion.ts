@@ -2,6 +2,7 @@ import { ScheduleNotFoundError, WorkflowNotFoundError, type Client } from '@temp
 import { driftScheduleId, endpointId, governorId, isSlug } from '@retempo/workflows/contracts';
 import { storeCall } from '../apply/call.js';
 import type { GovernorMemo } from '../apply/governors.js';
+import { ConfigurationError } from '@retempo/workers';
 import { CliError, exitCode } from '../failure.js';
 import type { Session } from '../session.js';
 import { listModels } from '../status/model-rows.js';
@@ -36,8 +37,15 @@ export async function deletionOf(session: Session, model: string, purge: boolean
     throw new CliError(exitCode.usage, 'malformed', `"${model}" is no model name: lower-case letters, digits and "-"`);
   }
   const { client, namespace } = await session.temporal();
-  const project = await session.project();
-  const loaded = project.models.find(({ draft }) => draft.model === model);
+  // A model can be removed whatever state the model files are in: what runs says where its endpoint is.
+  const models = await session.project().then(
+    (project) => project.models,
+    (error: unknown) => {
+      if (error instanceof ConfigurationError) return [];
+      throw error;
+    }
+  );
+  const loaded = models.find(({ draft }) => draft.model === model);
   const governor = await describeGovernor(client, model);
   const release = loaded?.draft.release;
   const named = governor?.memo ?? null;

@@ -85,6 +85,14 @@ describe('watchLines', () => {
     expect(seen.around).toContain('then retempo/flight-delay/run/2-cd (3 causes)');
   });
 
+  it('has one line for a sentence with many, and says where the rest is', () => {
+    const sentence = 'on hold: train failed: exit code 1\nError: epochs is out of range\n    at train.js:5';
+    const seen = lines({ status: status({ running: null, phase: 'hold', sentence }), part: null });
+    expect(seen.now).toBe(
+      'flight-delay   HOLD   on hold: train failed: exit code 1   (2 more lines: retempo status flight-delay)'
+    );
+  });
+
   it('never lets a program move the cursor', () => {
     const details = { phase: 'running', progress: { note: '\u001b[2Jgone' } };
     expect(lines({ status: status(), part: pipeline({ details }) }).now).not.toContain('\u001b');

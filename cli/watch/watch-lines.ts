@@ -32,7 +32,10 @@ export function watchLines(seen: Observation, context: { readonly style: Style; 
   const { status, part } = seen;
   const { model, running, champion, next } = status;
   const phase = running === null ? status.phase : (status.detail?.phase ?? phaseOfPart(part) ?? running.phase);
-  const { label, what } = labelled(phase, harmless(whatHappens(seen)));
+  // A log tail has many lines; the rewritten display has one.
+  const [happens = '', ...more] = harmless(whatHappens(seen)).split('\n');
+  const { label, what: short } = labelled(phase, happens);
+  const what = more.length === 0 ? short : `${short}   (${plural(more.length, 'more line')}: retempo status ${model})`;
   const follows = running === null ? undefined : followedBy[phase];
   const clock = running === null ? '' : `    ${elapsed(now - Date.parse(running.since))}`;
   const around = [

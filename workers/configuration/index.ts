@@ -2,7 +2,7 @@ export { findCodeFiles } from './code-files.js';
 export { limitDefaults } from './config.js';
 export type { ConfiguredLimits, RetempoConfig } from './config.js';
 export { configJsonSchema, modelJsonSchema } from './json-schema.js';
-export { loadProject } from './load-project.js';
+export { loadConfig, loadProject } from './load-project.js';
 export type { ConfigurationChecker, LoadedModel, Project } from './load-project.js';
 export { modelDefaults } from './model-schema.js';
 export { taskMetrics } from './model-metrics.js';

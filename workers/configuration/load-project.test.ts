@@ -310,7 +310,7 @@ release:
       'retempo.yaml:1:1  there is no such file; create it, or run the command in the project folder',
     ]);
     expect(await lines({ 'retempo.yaml': 'owner: me\n' })).toEqual([
-      'retempo.yaml:1:1  models: no model file matches models/*.yaml',
+      'retempo.yaml:1:1  models: no model file matches models/*.yaml; write one that says model, data, train and evaluate, or correct models',
     ]);
   });
 

@@ -45,28 +45,41 @@ export interface Project {
 /** What the checks of a site's entry need of a provider. */
 export type ConfigurationChecker = Pick<Provider, 'name' | 'checkConfig'>;
 
+/** Where a project is, and what may stand in its sites' entries. */
+export interface LoadOptions {
+  readonly folder: string;
+  readonly providers: readonly ConfigurationChecker[];
+}
+
+/**
+ * Reads `retempo.yaml` of a folder and no model file, so that what runs can be looked at and stopped whatever state the
+ * model files are in.
+ *
+ * Throws {@link ConfigurationError} with every problem of the file at once.
+ */
+export async function loadConfig(options: LoadOptions): Promise<RetempoConfig> {
+  const { config, problems } = await readConfig(options);
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return config;
+}
+
 /**
  * Reads `retempo.yaml` and all model files of a folder. Touches nothing but the files it reads.
  *
  * Throws {@link ConfigurationError} with every problem of every file at once.
  */
-export async function loadProject(options: {
-  readonly folder: string;
-  readonly providers: readonly ConfigurationChecker[];
-}): Promise<Project> {
-  const folder = resolve(options.folder);
-  const main = await readYamlFile({ path: join(folder, 'retempo.yaml'), file: 'retempo.yaml' });
-  const problems: ConfigurationProblem[] = [...main.problems];
-  const { sections, found } = checkSections(main, configShape);
-  const input = sections as ConfigInput;
-  problems.push(...[...found, ...checkConfig(input, options.providers)].map(main.place));
-
-  const firstProvider = options.providers[0]?.name ?? 'onprem';
-  const config = resolveConfig(input, { folder, defaultSite: `${firstProvider}.local` });
+export async function loadProject(options: LoadOptions): Promise<Project> {
+  const { folder, main, found, config, problems } = await readConfig(options);
   const files = await modelFiles(config);
   // A broken pattern has been told; then "no file" would only confuse.
   if (files.length === 0 && main.problems.length === 0 && !found.some(({ path }) => path[0] === 'models')) {
-    problems.push(main.place({ path: ['models'], message: `no model file matches ${config.models.join(', ')}` }));
+    problems.push(
+      main.place({
+        path: ['models'],
+        message: `no model file matches ${config.models.join(', ')}`,
+        suggestion: 'write one that says model, data, train and evaluate, or correct models',
+      })
+    );
   }
   const places = placesOf(config);
   const models: LoadedModel[] = [];
@@ -79,6 +92,24 @@ export async function loadProject(options: {
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
   return { config, models: models.sort((left, right) => (left.draft.model < right.draft.model ? -1 : 1)) };
+}
+
+/** `retempo.yaml` with its defaults, and everything that is wrong with it. */
+async function readConfig(options: LoadOptions): Promise<{
+  readonly folder: string;
+  readonly main: YamlFile;
+  readonly found: readonly FoundProblem[];
+  readonly config: RetempoConfig;
+  readonly problems: ConfigurationProblem[];
+}> {
+  const folder = resolve(options.folder);
+  const main = await readYamlFile({ path: join(folder, 'retempo.yaml'), file: 'retempo.yaml' });
+  const { sections, found } = checkSections(main, configShape);
+  const input = sections as ConfigInput;
+  const problems = [...main.problems, ...[...found, ...checkConfig(input, options.providers)].map(main.place)];
+  const firstProvider = options.providers[0]?.name ?? 'onprem';
+  const config = resolveConfig(input, { folder, defaultSite: `${firstProvider}.local` });
+  return { folder, main, found, config, problems };
 }
 
 interface SeenModel {
