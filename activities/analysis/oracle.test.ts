@@ -285,6 +285,18 @@ describe('agreement with independent programs', () => {
     }
   });
 
+  it('groupSequentialBoundaries of two looks', () => {
+    type R = [number[], number, 1 | 2, string, number, number, number];
+    for (const row of other['groupSequential'] as R[]) {
+      const [informationFractions, alpha, sides, kind, phi, ...want] = row;
+      const named = kind === 'pocock' || kind === 'obrienFleming';
+      const spending = (named ? kind : { kind, ...(kind === 'power' ? { phi } : {}) }) as analysis.Spending;
+      const got = analysis.groupSequentialBoundaries({ informationFractions, alpha, sides, spending });
+      for (const [k, z] of got.z.entries()) close(z, want[k] as number, 1e-9, 1e-9, row);
+      close(got.nominalAlpha[1] as number, sides * analysis.normalSf(want[1] as number), 1e-8, 0, row);
+    }
+  });
+
   it('rateRatioSequence', () => {
     type R = [number[][], number, number, number | null, number | null];
     for (const [steps, alpha, priorStrength, lower, upper] of other['rateRatioSequence'] as R[]) {

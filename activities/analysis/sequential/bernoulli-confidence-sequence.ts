@@ -30,7 +30,6 @@ export const bernoulliConfidenceSequence = (input: BernoulliSequenceInput): Inte
   if (successes > trials) reject('successes', `at most trials (${trials})`, successes);
   requireShare('alpha', alpha);
   requirePositive('tOptimum', tOptimum);
-  if (trials === 0) return { lower: 0, upper: 1 };
   const strength = Math.max(bestRho(tOptimum, TUNING_ALPHA) - 1, 1e-3);
   const needed = -Math.log(alpha);
   const failures = trials - successes;
@@ -45,7 +44,7 @@ export const bernoulliConfidenceSequence = (input: BernoulliSequenceInput): Inte
   const centre = Math.log((successes + 0.25) / (failures + 0.25));
   const end = (direction: 1 | -1): number | null => {
     let outside = centre;
-    for (let stride = 0.25, i = 0; i < 40; i += 1, stride *= 1.4) {
+    for (let stride = 0.25; ; stride *= 1.4) {
       const next = outside + direction * stride;
       if (Math.abs(next) > 700) return null;
       if (excess(next) >= 0) {
@@ -53,10 +52,8 @@ export const bernoulliConfidenceSequence = (input: BernoulliSequenceInput): Inte
       }
       outside = next;
     }
-    return null;
   };
   return { lower: successes === 0 ? 0 : (end(-1) ?? 0), upper: failures === 0 ? 1 : (end(1) ?? 1) };
 };
 
-const logistic = (logOdds: number): number =>
-  logOdds < 0 ? Math.exp(logOdds) / (1 + Math.exp(logOdds)) : 1 / (1 + Math.exp(-logOdds));
+const logistic = (logOdds: number): number => 1 / (1 + Math.exp(-logOdds));

@@ -366,4 +366,38 @@ rho = np.sqrt((-2 * np.log(alpha) + np.log(1 - 2 * np.log(alpha))) / tuning)
 z = [optimize.brentq(lambda t, r=r, m=m, a=a: both(t, r, m) + np.log(a), 0, 400, xtol=1e-13)
      for r, m, a in zip(rho, n, alpha)]
 put("asymptoticCs", estimate, error, n, alpha, tuning, rho, estimate - error * z, estimate + error * z)
+
+def two_looks(t1, t2, alpha, sides, kind, phi):
+    """Boundaries of two looks: crossing at the second by one integral over the statistic of the first."""
+    from scipy import integrate
+    per = alpha / sides
+    root = np.sqrt(t1 / t2)
+    rest = np.sqrt(1 - t1 / t2)
+
+    def second(c1, c2):
+        low = -c1 if sides == 2 else -12.0
+        f = lambda z: st.norm._pdf(z) * sp.ndtr(-(c2 - root * z) / rest)
+        middle = min(max(c2 / root, low), c1)
+        return sum(integrate.quad(f, a, b, epsabs=1e-15, epsrel=1e-12, limit=200)[0]
+                   for a, b in [(low, middle), (middle, c1)] if b > a)
+
+    if kind in ("pocock", "obrienFleming"):
+        shape = (lambda t: 1.0) if kind == "pocock" else (lambda t: 1 / np.sqrt(t))
+        f = lambda c: sp.ndtr(-c * shape(t1)) + second(c * shape(t1), c * shape(t2)) - per
+        c = optimize.brentq(f, 0.05, 10, xtol=1e-14)
+        return c * shape(t1), c * shape(t2)
+    spend = {"lanDeMetsObrienFleming": lambda t: 2 * sp.ndtr(sp.ndtri(per / 2) / np.sqrt(t)),
+             "lanDeMetsPocock": lambda t: per * np.log(1 + (np.e - 1) * t),
+             "power": lambda t: per * t ** phi}[kind]
+    c1 = -sp.ndtri(spend(t1))
+    return c1, optimize.brentq(lambda c: second(c1, c) - (spend(t2) - spend(t1)), -3, 10, xtol=1e-14)
+
+
+kinds = ["obrienFleming", "pocock", "lanDeMetsObrienFleming", "lanDeMetsPocock", "power"]
+rows = []
+for i in range(min(N, 1_000)):
+    t1, t2 = float(rng.uniform(.2, .8)), float(rng.choice([1.0, .9]))
+    alpha, sides, phi = float(rng.choice([.01, .05, .1])), int(rng.integers(1, 3)), float(rng.choice([1, 2, 3]))
+    rows.append([[t1, t2], alpha, sides, kinds[i % 5], phi, *map(float, two_looks(t1, t2, alpha, sides, kinds[i % 5], phi))])
+out["groupSequential"] = rows
 json.dump(out, sys.stdout, separators=(",", ":"))
