@@ -314,28 +314,84 @@ interface Schema {
   readonly additionalProperties?: Schema | boolean;
 }
 
-/** Paths of all keys that are not mappings of known keys themselves. */
-function leaves(schema: Schema, path = ''): readonly string[] {
-  const forms = [schema, ...(schema.anyOf ?? [])];
-  const mapping = forms.find(({ properties }) => properties !== undefined);
-  if (mapping?.properties !== undefined) {
-    return Object.entries(mapping.properties).flatMap(([key, inner]) =>
-      leaves(inner, path === '' ? key : `${path}.${key}`)
-    );
-  }
-  if (schema.items?.properties !== undefined) return [path, ...leaves(schema.items, `${path}[]`)];
-  return [path];
+interface Keys {
+  /** Paths of all keys that are not mappings of known keys themselves; `*` stands for a name of the user's choice. */
+  readonly leaves: readonly string[];
+  /** Paths of all keys that can be a mapping of known keys. */
+  readonly sections: readonly string[];
 }
 
+/** Every key that a schema knows, in whichever of its forms. */
+function keysOf(schema: Schema, path = ''): Keys {
+  const forms = [schema, ...(schema.anyOf ?? [])];
+  const inner = forms.flatMap((form) => [
+    ...Object.entries(form.properties ?? {}).map(([key, one]) => keysOf(one, path === '' ? key : `${path}.${key}`)),
+    ...(typeof form.additionalProperties === 'object' && isSection(form.additionalProperties)
+      ? [keysOf(form.additionalProperties, `${path}.*`)]
+      : []),
+    ...(form.items !== undefined && isSection(form.items) ? [keysOf(form.items, `${path}[]`)] : []),
+  ]);
+  const own = forms.some(({ properties }) => properties !== undefined) && path !== '' ? [path] : [];
+  return {
+    leaves: [...(own.length > 0 || path === '' ? [] : [path]), ...inner.flatMap(({ leaves }) => leaves)],
+    sections: [...own, ...inner.flatMap(({ sections }) => sections)],
+  };
+}
+
+const isSection = (schema: Schema): boolean =>
+  [schema, ...(schema.anyOf ?? [])].some(({ properties }) => properties !== undefined);
+
+const modelKeys = keysOf(modelJsonSchema());
+const configKeys = keysOf(configJsonSchema());
+
+/** A path with a name that the complete files have in the place of every `*`. */
+const named = (path: string): string =>
+  path.replace('gate.metrics.*', 'gate.metrics.logLoss').replace('*', 'flight-delay');
+
 it('covers every key of the schemas', () => {
-  expect(leaves(modelJsonSchema()).filter((path) => badModel[path] === undefined)).toEqual([]);
-  expect(leaves(configJsonSchema()).filter((path) => badConfig[path] === undefined)).toEqual([]);
+  const covered = (cases: object) => (path: string) => {
+    const wanted = new RegExp(`^${path.replaceAll(/[.[\]]/g, '\\$&').replaceAll('*', '[^.]+')}$`);
+    return Object.keys(cases).some((one) => wanted.test(one));
+  };
+  expect(modelKeys.leaves.length).toBeGreaterThan(80);
+  expect(configKeys.leaves.length).toBeGreaterThan(15);
+  // Keys under names of the user's choice are keys too.
+  expect(modelKeys.leaves).toContain('gate.metrics.*.notWorseBy');
+  expect(configKeys.leaves).toContain('endpoints.*.site');
+  expect(modelKeys.leaves.filter((path) => !covered(badModel)(path))).toEqual([]);
+  expect(configKeys.leaves.filter((path) => !covered(badConfig)(path))).toEqual([]);
+});
+
+describe.each([
+  ['model' as const, modelKeys],
+  ['config' as const, configKeys],
+])('whatever is in the table: the %s file', (file, keys) => {
+  const taken: string[] = [];
+  const tryAll = async (paths: readonly string[], values: readonly unknown[]) => {
+    taken.length = 0;
+    for (const path of paths) {
+      for (const value of values) {
+        const problems = await problemsWith(file, named(path), value);
+        if (problems.length === 0) taken.push(`${path} = ${JSON.stringify(value).slice(0, 40)}`);
+        for (const { message } of problems) expect(message.length, `${path}: ${message}`).toBeLessThan(420);
+      }
+    }
+    return taken;
+  };
+
+  it('every mapping of known keys refuses everything else', async () => {
+    expect(await tryAll(keys.sections, [5, true, null, [['x']], 'nul\0', long, { nothingLikeIt: 1 }])).toEqual([]);
+  });
+
+  it('every other key refuses nothing, lists of lists, control characters and what is huge', async () => {
+    expect(await tryAll(keys.leaves, [null, [[['x']]], 'nul\0', long])).toEqual([]);
+  });
 });
 
 it('describes every key in the README', async () => {
   const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
-  const keys = [...leaves(modelJsonSchema()), ...leaves(configJsonSchema())];
-  // What stands under a name of the user's choice is described under that name.
-  const named = keys.filter((key) => key !== 'endpoints');
-  expect(named.filter((key) => !readme.includes(`\`${key}\``))).toEqual([]);
+  const keys = [...modelKeys.leaves, ...configKeys.leaves].map((key) => key.replace('*', '<name>'));
+  // The forms of a metric stand in the line of all metrics.
+  const own = keys.filter((key) => !/^gate\.metrics\.<name>|^endpoints$/.test(key));
+  expect(own.filter((key) => !readme.includes(`\`${key}\``))).toEqual([]);
 });

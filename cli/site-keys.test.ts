@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest';
+import { providers } from './session.js';
+
+// What stands in a site's entry is checked by its provider. Its keys are read out of its own refusals, so that a key that
+// is added there without a line here fails.
+
+const [onprem] = providers();
+const long = 'x'.repeat(100_000);
+const notDuration = [7, '7', '7 days', 'd', '-1s', '1e9s', '99999d', null, true, ['7s'], { s: 7 }, '٣s', long];
+
+/** A mapping whose names are chosen by the user, with one of them. */
+const names: { readonly [path: string]: string } = { pools: 'cpu', endpoints: 'flight-delay' };
+
+const notWhole = ['5', '5s', 0, -1, 1.5, 1e300, null, true, [1], { x: 1 }, Number.NaN, long];
+
+const bad: { readonly [path: string]: readonly unknown[] } = {
+  root: [7, null, true, '', '   ', 'a\0b', ['x'], { x: 1 }, long],
+  'pools.cpu.slots': ['two', '2', 0, -1, 1.5, 1e9, null, true, [1], { x: 1 }, Number.NaN],
+  stopGrace: notDuration,
+  keepJobs: notDuration,
+  'endpoints.flight-delay.dataPort': ['8500', -1, 1.5, 65_536, 1e9, null, true, [1]],
+  'endpoints.flight-delay.adminPort': ['8500', -1, 1.5, 65_536, 1e9, null, true, [1]],
+  'endpoints.flight-delay.stickiness': [
+    'id',
+    5,
+    null,
+    true,
+    [],
+    {},
+    { by: 'user' },
+    { header: '' },
+    { header: 'a b' },
+    { header: 'x\r\ny' },
+    { header: 'Größe' },
+    { header: long },
+    { header: 'a', by: 'id' },
+    { cookie: 'a' },
+  ],
+  'endpoints.flight-delay.requestTimeoutMs': [...notWhole, 600_001],
+  'endpoints.flight-delay.logRotateBytes': notWhole,
+  'endpoints.flight-delay.logKeepBytes': notWhole,
+};
+
+function problemsOf(path: readonly string[], value: unknown) {
+  const entry = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
+  return onprem!.checkConfig(entry);
+}
+
+/** Keys that are known at a path, as the refusal of an unknown one lists them. */
+function keysAt(path: readonly string[]): readonly string[] {
+  const told = problemsOf([...path, 'nothingLikeIt'], 1).find(({ message }) => message.includes('unknown key'));
+  return /(?:expected one of|known:) (.+)$/.exec(told?.message ?? '')?.[1]?.split(', ') ?? [];
+}
+
+/** Every key of a site's entry. */
+function leaves(path: readonly string[] = []): readonly string[] {
+  const inner = names[path.join('.')];
+  const keys = inner === undefined ? keysAt(path) : [inner];
+  return keys.length === 0 ? [path.join('.')] : keys.flatMap((key) => leaves([...path, key]));
+}
+
+describe('the entry of a local site', () => {
+  it('has a wrong value of every kind for every key', () => {
+    expect(leaves()).toContain('pools.cpu.slots');
+    expect(leaves().filter((path) => bad[path] === undefined)).toEqual([]);
+  });
+
+  it.each(Object.entries(bad))('%s: refuses every wrong value in one sentence at its place', (path, values) => {
+    for (const value of values) {
+      const problems = problemsOf(path.split('.'), value);
+      const shown = `${path} = ${JSON.stringify(value).slice(0, 60)}`;
+      expect(
+        problems.map((problem) => problem.path.join('.')),
+        shown
+      ).toEqual([path]);
+      expect(problems[0]?.message.length, shown).toBeLessThan(300);
+    }
+  });
+
+  it.each(['pools', 'pools.cpu', 'endpoints', 'endpoints.flight-delay'])('%s: is a mapping', (path) => {
+    for (const value of [5, 'x', true, null, ['x'], long]) {
+      expect(
+        problemsOf(path.split('.'), value).length,
+        `${path} = ${JSON.stringify(value).slice(0, 60)}`
+      ).toBeGreaterThan(0);
+    }
+  });
+
+  it.each(['pools', 'endpoints'])('%s: names are names', (path) => {
+    for (const name of ['Größe', 'UPPER', 'with space', '../up', '🛫', 'a'.repeat(64), '']) {
+      expect(problemsOf([path, name], path === 'pools' ? { slots: 1 } : {}).length, name).toBeGreaterThan(0);
+    }
+  });
+});
