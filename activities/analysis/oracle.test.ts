@@ -293,7 +293,7 @@ describe('agreement with independent programs', () => {
       const spending = (named ? kind : { kind, ...(kind === 'power' ? { phi } : {}) }) as analysis.Spending;
       const got = analysis.groupSequentialBoundaries({ informationFractions, alpha, sides, spending });
       for (const [k, z] of got.z.entries()) close(z, want[k] as number, 1e-9, 1e-9, row);
-      close(got.nominalAlpha[1] as number, sides * analysis.normalSf(want[1] as number), 1e-8, 0, row);
+      close(got.nominalAlpha[1] as number, sides * analysis.normalSf(want[1]), 1e-8, 0, row);
     }
   });
 
