@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
+import { checkpointPrefix } from '@retempo/activities';
 import { createStarters } from '@retempo/starters';
 import { onprem } from '@retempo/onprem';
 import { loadProject, openInstallation, startDevServer } from '@retempo/workers';
@@ -126,6 +127,15 @@ export async function openStage({ folder, report }) {
       }
       if (found === undefined) throw new Error(`${what}: ${runId} left no decision`);
       return found;
+    },
+    /** Waits until the training of a run has a checkpoint that its site's end cannot take away. @param {string} runId */
+    async checkpointOf(runId) {
+      const prefix = `${checkpointPrefix(runId, 'train')}/`;
+      for (let tries = 0; tries < 300; tries += 1) {
+        for await (const key of opened.store.list(prefix, call())) if (key.endsWith('latest.json')) return;
+        await sleep(200);
+      }
+      throw new Error(`${runId}: no checkpoint within a minute`);
     },
     /** Asks for a retrain as a person who overrides the cooldown. @param {string} why */
     async retrain(why) {

@@ -15,7 +15,8 @@ export async function siteLostAndApproval(stage) {
   const programs = () =>
     startedPrograms(stage.stateFolder).filter((job) => job.releaseId === runId && job.step === 'train');
   while (programs().length === 0) await sleep(100);
-  await sleep(3_500);
+  await stage.checkpointOf(runId);
+  await sleep(1_000);
   const [first] = programs();
   if (first === undefined) throw new Error('no training was started');
   report.line(
