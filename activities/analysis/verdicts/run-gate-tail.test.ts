@@ -112,3 +112,36 @@ describe('rows too rare for the sample', () => {
     );
   });
 });
+
+describe('reasons of runGate', () => {
+  it('say every kind of doubt', () => {
+    const say = (metrics: GateSpec['metrics'], rows: readonly GateRow[], spec: Partial<GateSpec> = {}) =>
+      runGate({ gate: { metrics, iterations: 1000, seed: 3, ...spec }, rows }).reasons;
+    const mae = { mae: { notWorseBy: 0.01 } };
+    const heavy = noise(2000, 0.01).map((difference, i) => (i % 500 === 7 ? 4 : difference));
+    const local = rowsOf(heavy.map((_, i) => (i < 10 ? 4 : i < 1000 ? 0.001 : 0)));
+    const sliced = local.map((row, i) => ({ ...row, slice: { part: i < 1000 ? 'a' : i < 1990 ? 'b' : 'c' } }));
+    const classes = Array.from({ length: 600 }, (_, i) => ({
+      key: `${i}`,
+      label: 1,
+      champion: 0.9,
+      candidate: i % 100 === 0 ? 0.1 : 0.9,
+    }));
+    const broken = rowsOf([0, 0, 0, 0]).map((row, i) => ({
+      ...row,
+      ...[{ key: '1' }, {}, { label: Number.NaN }, {}][i],
+    }));
+    expect({
+      'rows too rare to be seen': say({ mae: { notWorseBy: 0.01, worstRow: 4 } }, rowsOf(noise(500, 0.03))),
+      'heavy tail': say(mae, rowsOf(heavy)),
+      'heavy tail in a slice': say({ mae: { notWorseBy: 0 } }, sliced, { slices: { by: ['part'], minRows: 500 } }),
+      'few disagreements': say({ accuracy: { notWorseBy: 0.05 } }, classes),
+      'one class': say({ auc: { atLeast: 0.6 } }, classes),
+      'rows left out': say(
+        mae,
+        rowsOf(noise(700, 0)).map((row, i) => ({ ...row, trainedOn: i < 50 }))
+      ),
+      'bad rows': say(mae, broken),
+    }).toMatchSnapshot();
+  });
+});
