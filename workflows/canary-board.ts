@@ -88,7 +88,7 @@ export class CanaryBoard {
 
   blocked(state: CanaryState, reason: string): void {
     this.report('rollbackBlocked', { verdict: 'error' });
-    this.show({ ...state, phase: 'rollbackBlocked' }, `rollback blocked: ${reason}`);
+    this.show(state, `rollback blocked: ${reason}`);
   }
 
   status(state: CanaryState): RunStatus {

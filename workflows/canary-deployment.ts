@@ -34,12 +34,13 @@ import {
 import {
   assertServes,
   deployReady,
-  restoreTraffic,
+  giveBack,
+  leaseOf,
   retireVersions,
   setWeights,
+  untilDone,
   weighted,
   type EndpointWriter,
-  type Lease,
 } from './endpoint-writer.js';
 import { historyBeyond } from './history-length.js';
 import { checkButton } from './message-checks.js';
@@ -218,7 +219,7 @@ class Canary {
   }
 
   private async obey(move: CanaryMove): Promise<CanaryResult | null> {
-    const { champion, candidate } = this.input;
+    const { champion, candidate, release } = this.input;
     switch (move.kind) {
       case 'stay':
         this.board.show(this.state);
@@ -226,7 +227,12 @@ class Canary {
       case 'setWeight': {
         const weights = { [candidate.version]: move.weight, [champion!.version]: 100 - move.weight };
         const sameStep = this.revisions.length > 0 && this.board.weight === move.weight;
-        const state = await setWeights(this.writer, weights, this.lease(), `${move.weight} % to ${candidate.version}`);
+        const state = await setWeights(
+          this.writer,
+          weights,
+          leaseOf(release, champion),
+          `${move.weight} % to ${candidate.version}`
+        );
         this.revisions = sameStep ? [...this.revisions, state.revision].slice(-50) : [state.revision];
         this.board.show(this.state, undefined, move.weight);
         return null;
@@ -278,18 +284,20 @@ class Canary {
     return CancellationScope.nonCancellable(async () => {
       const { champion, candidate, model, releaseId, release } = this.input;
       this.board.show(this.state, 'rollingBack');
-      const before = await this.describe();
-      if (before === null) return this.close(result, reason, null);
-      // A higher epoch than any write of this canary: what is still on its way arrives too late.
-      this.epoch = Math.max(this.epoch, before.epoch) + 1;
-      if (champion === null) {
-        return this.close(result, `${reason}; there is no champion to give the traffic to`, before);
-      }
-      if (before.versions[champion.version] === undefined)
-        await deployReady(this.writer, champion, releaseId, release.deployDeadlineMs);
-      const state = await restoreTraffic(this.writer, champion.version, model, releaseId, (why) =>
-        this.board.blocked(this.state, why)
+      const what = `the way back to ${champion?.version ?? 'nothing'} on ${release.endpoint} (${release.site})`;
+      const state = await untilDone(
+        { limits: this.limits, model, releaseId, what },
+        (why) => {
+          this.state = { ...this.state, phase: 'rollbackBlocked' };
+          this.board.blocked(this.state, why);
+        },
+        () => giveBack(this.writer, champion, releaseId, release.deployDeadlineMs)
       );
+      if (state === null) return this.close(result, reason, null);
+      this.epoch = state.epoch;
+      if (champion === null) {
+        return this.close(result, `${reason}; there is no champion to give the traffic to`, state);
+      }
       if (this.input.restoreFor !== undefined) await this.makeChampion(this.input.restoreFor);
       else if (candidate.version !== champion.version)
         await retireVersions(this.writer, [candidate.version], releaseId);
@@ -301,16 +309,14 @@ class Canary {
   private async makeChampion({ actor, reason }: { readonly actor: string; readonly reason: string }): Promise<void> {
     const { champion, candidate, model, releaseId } = this.input;
     const { version } = champion!;
-    if (version !== candidate.version) {
-      const why = `rollback by ${actor}: ${reason}`;
-      await controlWrites(this.input.installation.limits).setChampion({
-        model,
-        version,
-        expected: candidate.version,
-        releaseId,
-        reason: why,
-      });
-    }
+    const change = {
+      model,
+      version,
+      expected: candidate.version,
+      releaseId,
+      reason: `rollback by ${actor}: ${reason}`,
+    };
+    if (version !== candidate.version) await controlWrites(this.limits).setChampion(change);
     await getExternalWorkflowHandle(governorId(model)).signal(championRestored, { version, actor, reason });
   }
 
@@ -323,12 +329,6 @@ class Canary {
     this.state = { ...this.state, phase: 'ended' };
     this.board.show(this.state, `${result}: ${reason}`);
     return { result, reason, looks: this.state.looks, weights: state === null ? {} : weighted(state) };
-  }
-
-  private lease(): Lease | null {
-    const { release, champion } = this.input;
-    if (release.leaseMs === null || champion === null) return null;
-    return { seconds: Math.ceil(release.leaseMs / 1000), fallback: champion.version };
   }
 
   // ---- people -------------------------------------------------------------------------------------------------------

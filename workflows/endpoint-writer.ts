@@ -6,6 +6,7 @@ import {
   type Deployable,
   type EndpointState,
   type Limits,
+  type ReleaseSpec,
   type VersionId,
 } from './contracts/index.js';
 import { controlWrites, servingReads, servingWrites } from './proxies.js';
@@ -21,10 +22,16 @@ export interface EndpointWriter {
 }
 
 export type Weights = { readonly [version: VersionId]: number };
-export interface Lease {
+interface Lease {
   readonly seconds: number;
   readonly fallback: VersionId;
 }
+
+/** How long the split of a canary holds without anybody who judges it; null without a lease or without a champion. */
+export const leaseOf = (release: ReleaseSpec, champion: Deployable | null): Lease | null =>
+  release.leaseMs === null || champion === null
+    ? null
+    : { seconds: Math.ceil(release.leaseMs / 1000), fallback: champion.version };
 
 /** Versions with traffic, as read back. */
 export const weighted = (state: EndpointState): Weights =>
@@ -129,35 +136,52 @@ const attemptsBeforeBlocked = 3;
 const longestPauseMs = 60_000;
 
 /**
- * Gives one version all the traffic, and does not give up: after some attempts `onBlocked` makes the trouble visible and
- * people are told, and the attempts go on. Runs to its end even when the workflow is cancelled meanwhile.
+ * Tries until it is done, and does not give up: after some attempts `onBlocked` makes the trouble visible and people are told,
+ * and the attempts go on. Runs to its end even when the workflow is cancelled meanwhile.
  */
-export async function restoreTraffic(
-  writer: EndpointWriter,
-  version: VersionId,
-  model: string,
-  releaseId: string,
-  onBlocked: (reason: string) => void
-): Promise<EndpointState> {
+export async function untilDone<T>(
+  of: { readonly limits: Limits; readonly model: string; readonly releaseId: string; readonly what: string },
+  onBlocked: (reason: string) => void,
+  attempt: () => Promise<T>
+): Promise<T> {
   return CancellationScope.nonCancellable(async () => {
-    for (let attempt = 1; ; attempt++) {
+    for (let tried = 1; ; tried++) {
       try {
-        const state = await setWeights(writer, { [version]: 100 }, null, `100 % to ${version}`);
-        if (state.versions[version]?.weight === 100) return state;
-        throw new Error(`read back ${JSON.stringify(weighted(state))}`);
+        return await attempt();
       } catch (error) {
-        if (attempt >= attemptsBeforeBlocked) {
+        if (tried >= attemptsBeforeBlocked) {
           const reason = rootMessage(error);
           onBlocked(reason);
-          await controlWrites(writer.limits).notifyPeople({
+          await controlWrites(of.limits).notifyPeople({
             kind: 'rollbackBlocked',
-            model,
-            text: `${version} could not get 100 % of ${writer.endpoint}: ${reason}. Retempo keeps trying; look at the router of ${writer.site}.`,
-            dedupeKey: `${releaseId}/rollbackBlocked`,
+            model: of.model,
+            text: `${of.what} does not succeed: ${reason}. Retempo keeps trying; look at the router.`,
+            dedupeKey: `${of.releaseId}/rollbackBlocked`,
           });
         }
-        await sleep(Math.min(longestPauseMs, 1_000 * 2 ** Math.min(attempt, 6)), { summary: 'rollback tried again' });
+        await sleep(Math.min(longestPauseMs, 1_000 * 2 ** Math.min(tried, 6)), { summary: 'rollback tried again' });
       }
     }
   });
+}
+
+/**
+ * One attempt at giving the champion all the traffic, with a higher epoch than any write so far, whoever made it: what is still
+ * on its way arrives too late. The endpoint as read back, or null when there is none; unchanged without a champion.
+ */
+export async function giveBack(
+  writer: EndpointWriter,
+  champion: Deployable | null,
+  releaseId: string,
+  deployDeadlineMs: number
+): Promise<EndpointState | null> {
+  const { endpoint, site, limits } = writer;
+  const before = await servingReads(site, limits).describeEndpoint({ endpoint });
+  if (before === null || champion === null) return before;
+  const later = { ...writer, epoch: Math.max(writer.epoch, before.epoch) + 1 };
+  const { version } = champion;
+  if (before.versions[version] === undefined) await deployReady(later, champion, releaseId, deployDeadlineMs);
+  const state = await setWeights(later, { [version]: 100 }, null, `100 % to ${version}`);
+  if (state.versions[version]?.weight === 100) return state;
+  throw new Error(`${endpoint} reads back ${JSON.stringify(weighted(state))}`);
 }
