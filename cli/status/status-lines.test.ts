@@ -47,6 +47,15 @@ describe('statusLines', () => {
     }
   });
 
+  it.each([
+    ['hold', null, /you can +retempo resume m --why "..." {3}or {3}retempo retrain m --force/],
+    ['paused', null, /you can +retempo resume m --why "..."$/m],
+    ['waiting', { runId: 'r2', causes: 1 }, /you can +retempo retrain m --force --why "..." {3}to start it now/],
+  ] as const)('%s: names what lets it go on', (phase, next, told) => {
+    const rest = { ...status, phase, next, running: null, waitingFor: null };
+    expect(statusLines(rest, { style, now, url, troubles: [] }).join('\n')).toMatch(told);
+  });
+
   it('leaves out what is not there', () => {
     const rest = {
       ...status,
@@ -59,7 +68,7 @@ describe('statusLines', () => {
     };
     const text = statusLines(rest, { style, now, url, troubles: [] }).join('\n');
     expect(text).toMatch(/champion +none/);
-    expect(text).not.toMatch(/run +r|waits for|cooldown|next run/);
+    expect(text).not.toMatch(/run +r|waits for|cooldown|next run|you can/);
   });
 });
 

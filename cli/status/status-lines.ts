@@ -3,6 +3,7 @@ import { duration, elapsed, moment, plural } from '../text/quantities.js';
 import { harmless, paintPhase, type Style } from '../text/style.js';
 import { tableLines } from '../text/table.js';
 import type { ModelRow } from './model-rows.js';
+import { nextStep } from './next-step.js';
 
 /** The table over all models. */
 export function tableOfModels(
@@ -39,6 +40,7 @@ export function statusLines(
     const url = context.url(id);
     return url === null ? text : `${text}   ${style.dim(url)}`;
   };
+  const step = nextStep(status);
   const facts: readonly (readonly [string, string] | null)[] = [
     ['champion', status.champion ?? 'none'],
     running === null
@@ -65,6 +67,7 @@ export function statusLines(
           'cooldown',
           `until ${moment(status.cooldownUntil)}${status.cooldownFactor > 1 ? `, ${status.cooldownFactor}x as long as usual because the last retrain did not help` : ''}`,
         ],
+    step === null ? null : ['you can', step],
     ['budget', `${budget.used} of ${plural(budget.of, 'run')} in ${duration(budget.perMs)}`],
     ['spec', status.specDigest],
   ];

@@ -82,7 +82,9 @@ describe('watchLines', () => {
       part: null,
     });
     expect(seen.now).toBe('flight-delay   WAITING   cooldown ends');
-    expect(seen.around).toContain('then retempo/flight-delay/run/2-cd (3 causes)');
+    expect(seen.around).toContain(
+      'then retempo/flight-delay/run/2-cd (3 causes)   you can: retempo retrain flight-delay --force --why "..."   to start it now'
+    );
   });
 
   it('has one line for a sentence with many, and says where the rest is', () => {

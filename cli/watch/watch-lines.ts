@@ -1,4 +1,5 @@
 import type { Json } from '@retempo/workflows/contracts';
+import { nextStep } from '../status/next-step.js';
 import { elapsed, moment, percent, plural } from '../text/quantities.js';
 import { harmless, paintPhase, type Style } from '../text/style.js';
 import { troubleOf, type PendingActivity } from './activities.js';
@@ -38,11 +39,13 @@ export function watchLines(seen: Observation, context: { readonly style: Style; 
   const what = more.length === 0 ? short : `${short}   (${plural(more.length, 'more line')}: retempo status ${model})`;
   const follows = running === null ? undefined : followedBy[phase];
   const clock = running === null ? '' : `    ${elapsed(now - Date.parse(running.since))}`;
+  const step = nextStep(status);
   const around = [
     `champion ${champion ?? 'none'}`,
     ...(running === null ? [] : [`run ${running.runId}`]),
     ...(follows === undefined ? [] : [`next: ${follows}`]),
     ...(next === null ? [] : [`then ${next.runId} (${plural(next.causes, 'cause')})`]),
+    ...(step === null ? [] : [`you can: ${step}`]),
   ].join('   ');
   return {
     now: `${style.bold(model)}   ${paintPhase(phase, style)(label)}   ${what}${clock}`,

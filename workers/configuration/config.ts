@@ -17,7 +17,7 @@ export interface ConfiguredLimits {
   readonly drainMs: number;
   /** How long a step waits for the worker that has its workflow in memory before any other may take it. */
   readonly stickyTimeoutMs: number;
-  /** Workflows kept in the memory of one control worker; about 0.1 MiB each (`reference/performance.md`). */
+  /** Workflows kept in the memory of one control worker; about 0.1 MiB each. */
   readonly cachedWorkflows: number;
 }
 

@@ -172,7 +172,7 @@ function resolveWatch(input: ModelInput['watch'], task: ModelSpec['task']): Mode
   const wanted = input?.loss ?? (task === 'binary' ? {} : 'none');
   return {
     everyMs: input?.every ?? defaults.watchEveryMs,
-    compare: input?.compare ?? ['training', 'sameSlot'],
+    compare: input?.compare ?? ['training'],
     minRows: input?.minRows ?? defaults.watchMinRows,
     loss:
       wanted === 'none'
@@ -199,7 +199,7 @@ function resolveRetrain(
       everyMs: on.every === undefined || on.every === 'none' ? null : on.every,
       events: on.events ?? [],
     },
-    // Sooner than labels of one new window can exist, a second run has nothing new to learn (`reference/drift.md` 5).
+    // Sooner than labels of one new window can exist, a second run has nothing new to learn.
     cooldownMs: input?.cooldown ?? Math.max(defaults.cooldownMs, data.label.arrivesAfterMs + windowMs),
     atMost: {
       runs: atMost.runs ?? defaults.runs,
