@@ -13,8 +13,6 @@ import {
   searchAttributes,
   type Decision,
 } from '@retempo/workflows/contracts';
-import { abort } from '@retempo/workflows/messages';
-import { breakVersion } from '../support/broken-version.js';
 import { countHistory, eventsOf, kindOf, measured, runsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
 import { startTraffic } from '../support/traffic.js';
@@ -270,42 +268,6 @@ describe('what an operator sees', () => {
     expect(decision.what).toBe('cancelled');
     expect(await weights()).toEqual({ [champion!]: 100 });
     expect(await details(runId)).toContain('canary: aborted');
-  });
-
-  it('4: a rollback that cannot be carried out is visible, tells people, and is tried until it is done', async () => {
-    await test.project.model({});
-    await test.apply();
-    const { champion } = await test.status();
-    const runId = await retrain('its champion will not answer');
-    await test.until(
-      'first step',
-      () => test.starters.getStatus(model),
-      (s) => s.detail?.phase === 'step',
-      90_000
-    );
-    const router = await breakVersion(test, champion!);
-    await handle(endpoint).executeUpdate(abort, { args: [{ actor: 'ann', reason: 'something is wrong' }] });
-    const blocked = await test.until(
-      'blocked',
-      () => test.starters.getStatus(model),
-      (s) => s.detail?.phase === 'rollbackBlocked',
-      120_000
-    );
-    expect(blocked.detail?.sentence).toContain(`rollback blocked: flight-delay: version ${champion} is not ready`);
-    await until(`${searchAttributes.phase}="rollbackBlocked" AND WorkflowType="canaryDeployment"`, [endpoint]);
-    const told = (await summaries(endpoint)).map(({ summary }) => summary);
-    expect(told).toContain('rollback tried again');
-    const activities = (await eventsOf(handle(endpoint))).map(
-      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name
-    );
-    expect(activities).toContain('notifyPeople');
-    // Nobody is told that it is over while it is not.
-    expect((await handle(endpoint).describe()).status.name).toBe('RUNNING');
-    await handle(endpoint).cancel();
-    router.mend();
-    expect((await ended(runId)).what).toBe('cancelled');
-    expect(await weights()).toEqual({ [champion!]: 100 });
-    await until(`${searchAttributes.phase}="rollbackBlocked" AND ExecutionStatus="Running"`, []);
   });
 
   it('Cancel on a release stops its jobs and says so', async () => {

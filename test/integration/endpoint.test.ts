@@ -1,0 +1,149 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createWorld, type World } from '../../examples/flight-delay/world.mjs';
+import { canaryDeployment } from '@retempo/workflows';
+import {
+  controlQueue,
+  endpointId,
+  searchAttributes,
+  type CanaryInput,
+  type Decision,
+} from '@retempo/workflows/contracts';
+import { abort } from '@retempo/workflows/messages';
+import { breakVersion } from '../support/broken-version.js';
+import { eventsOf } from '../support/histories.js';
+import { startInstallation, type TestInstallation } from '../support/installation.js';
+
+// One endpoint, one canary, and a champion that stops answering in the middle of it: real router, real model servers.
+
+const model = 'flight-delay';
+const site = 'onprem.east';
+const endpoint = endpointId(site, model);
+const call = () => ({ signal: AbortSignal.timeout(30_000), deadlineMs: Date.now() + 30_000 });
+const zeros = (weights: object) => Object.fromEntries(Object.keys(weights).map((version) => [version, 0]));
+
+describe('an endpoint under its canary', () => {
+  let test: TestInstallation;
+  let world: World;
+  let asked = 0;
+
+  beforeAll(async () => {
+    test = await startInstallation({
+      name: 'endpoint',
+      sections: {
+        train: { parameters: { rate: 0.05, epochs: 2 } },
+        gate: { metrics: { auc: { atLeast: 0.5 } }, slices: 'none', minRows: 500 },
+      },
+    });
+    world = await createWorld({ folder: test.project.live, peekMinutes: 30 });
+    await world.advanceTo(5);
+    await test.apply();
+    expect((await ended(await retrain('first version'))).what).toBe('promoted');
+  });
+  afterAll(async () => {
+    world?.close();
+    await test?.close();
+  });
+
+  const handle = (id: string) => test.client.workflow.getHandle(id);
+  const retrain = async (cause: string): Promise<string> => {
+    const request = { model, source: 'test', id: `r${++asked}`, cause, actor: 'ann' };
+    const answer = await test.starters.requestRetrain({ ...request, kind: 'person', force: true });
+    expect(answer.answer).toBe('accepted');
+    return answer.runId!;
+  };
+  const ended = async (runId: string): Promise<Decision> => {
+    const isEnd = (d: Decision) => d.by === 'release' && d.runId === runId;
+    const found = await test.until(
+      `end of ${runId}`,
+      () => test.starters.getDecisions(model),
+      (list) => list.some(isEnd),
+      150_000
+    );
+    return found.find(isEnd)!;
+  };
+  const weights = async () => {
+    const { versions } = await test.site(site).serving!.describe(model, call());
+    const all = Object.entries(versions).map(([id, { weight }]) => [id, weight] as const);
+    return Object.fromEntries(all.filter(([, weight]) => weight > 0));
+  };
+  /** The server's list follows by and by. */
+  const listed = async (query: string, ids: readonly string[]) => {
+    const list = async () => {
+      const found: string[] = [];
+      for await (const { workflowId } of test.client.workflow.list({ query })) found.push(workflowId);
+      return found;
+    };
+    await test.until(query, list, (found) => JSON.stringify(found) === JSON.stringify(ids));
+  };
+
+  it('6, 7, 18: one canary an endpoint; what has traffic is not retired, what does not answer gets none', async () => {
+    const { champion } = await test.status();
+    const runId = await retrain('to be left alone');
+    await test.until(
+      'first step',
+      () => test.starters.getStatus(model),
+      (s) => s.detail?.phase === 'step',
+      90_000
+    );
+    const [first] = await eventsOf(handle(endpoint));
+    const [payload] = first?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+    const input = JSON.parse(Buffer.from(payload!.data!).toString()) as CanaryInput;
+    const second = test.client.workflow.start(canaryDeployment, {
+      workflowId: endpoint,
+      taskQueue: controlQueue,
+      args: [{ ...input, releaseId: `${runId}-other` }],
+    });
+    await expect(second).rejects.toThrow(WorkflowExecutionAlreadyStartedError);
+    const before = await weights();
+    const { serving } = test.site(site);
+    const { epoch, revision } = await serving!.describe(model, call());
+    for (const version of Object.keys(before)) {
+      const retire = serving!.retire({ key: 'stray', endpoint: model, version, epoch }, call());
+      await expect(retire).rejects.toMatchObject({ class: 'Conflict' });
+    }
+    const router = await breakVersion(test, champion!);
+    const more = serving!.setTraffic(
+      { endpoint: model, weights: { ...zeros(before), [champion!]: 100 }, ifRevision: revision, epoch },
+      call()
+    );
+    await expect(more).rejects.toMatchObject({ class: 'Conflict', message: expect.stringContaining('is not ready') });
+    expect(await weights()).toEqual(before);
+    router.mend();
+    await handle(endpoint).cancel();
+    expect((await ended(runId)).what).toBe('cancelled');
+    expect(await weights()).toEqual({ [champion!]: 100 });
+  });
+
+  it('4: a rollback that cannot be carried out is visible, tells people, and is tried until it is done', async () => {
+    const { champion } = await test.status();
+    const runId = await retrain('its champion will not answer');
+    await test.until(
+      'first step',
+      () => test.starters.getStatus(model),
+      (s) => s.detail?.phase === 'step',
+      90_000
+    );
+    const router = await breakVersion(test, champion!);
+    await handle(endpoint).executeUpdate(abort, { args: [{ actor: 'ann', reason: 'something is wrong' }] });
+    const blocked = await test.until(
+      'blocked',
+      () => test.starters.getStatus(model),
+      (s) => s.detail?.phase === 'rollbackBlocked',
+      120_000
+    );
+    expect(blocked.detail?.sentence).toContain(`rollback blocked: flight-delay: version ${champion} is not ready`);
+    await listed(`${searchAttributes.phase}="rollbackBlocked" AND WorkflowType="canaryDeployment"`, [endpoint]);
+    const activities = (await eventsOf(handle(endpoint))).map(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name
+    );
+    expect(activities).toContain('notifyPeople');
+    // Nobody is told that it is over while it is not.
+    expect((await handle(endpoint).describe()).status.name).toBe('RUNNING');
+    await handle(endpoint).cancel();
+    router.mend();
+    expect((await ended(runId)).what).toBe('cancelled');
+    expect(await weights()).toEqual({ [champion!]: 100 });
+    await listed(`${searchAttributes.phase}="rollbackBlocked" AND ExecutionStatus="Running"`, []);
+  });
+});
