@@ -1,5 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -26,6 +27,7 @@ describe('README', () => {
   let folder: string;
   let dev: ChildProcess;
   let shown = '';
+  const elsewhere: string[] = [];
   const address = () => /Temporal\s+(127\.0\.0\.1:\d+)/.exec(shown)?.[1] ?? '';
   const endpoint = () => /endpoint flight-delay (http:\/\/127\.0\.0\.1:\d+)/.exec(shown)?.[1] ?? '';
   const bash = async (script: string) => {
@@ -67,7 +69,7 @@ describe('README', () => {
       process.kill(-dev.pid, 'SIGINT');
       await ended;
     }
-    await rm(folder, { recursive: true, force: true });
+    for (const made of [folder, ...elsewhere]) await rm(made, { recursive: true, force: true });
   });
 
   it('your own model in ten minutes: every command works and says what the README promises', async () => {
@@ -103,12 +105,21 @@ describe('README', () => {
   });
 
   it('the smallest model file is one', async () => {
-    const project = join(folder, 'smallest');
+    const project = await mkdtemp(join(tmpdir(), 'retempo-smallest-'));
+    elsewhere.push(project);
     await mkdir(join(project, 'models'), { recursive: true });
     await writeFile(join(project, 'models/churn.yaml'), await block('checked: model file'));
     for (const program of ['train.py', 'predict.py']) await writeFile(join(project, program), 'print()\n');
     await writeFile(join(project, 'retempo.yaml'), 'sites:\n  onprem.local: { pools: { cpu: { slots: 2 } } }\n');
     const { models } = await loadProject({ folder: project, providers: [onprem()] });
     expect(models[0]?.draft).toMatchObject({ model: 'churn', train: { run: ['python3', 'train.py'] } });
+    // The command of the checkout, in a folder that knows nothing of it.
+    const script = ['shopt -s expand_aliases', await block('runs: command'), `cd ${project}`, 'retempo plan'].join(
+      '\n'
+    );
+    const env = { ...process.env, NO_COLOR: '1', TEMPORAL_ADDRESS: address() };
+    const { stdout } = await run('bash', ['-euc', script], { cwd: root, env, timeout: 60_000 });
+    expect(stdout).toContain('+ model churn    governor retempo/churn, watch every 7 d');
+    expect(stdout).not.toContain('!');
   });
 });
