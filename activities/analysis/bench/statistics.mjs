@@ -44,7 +44,9 @@ for (const file of files) {
     before = heading;
     const verdict = row.limit === null ? '      ' : row.pass ? 'ok    ' : 'BROKEN';
     const measured = `${shown(row, row.measured)} +- ${shown(row, row.monteCarloError)}`;
-    console.log(`    ${verdict} ${measured.padEnd(22)} ${limitText(row).padEnd(12)} ${row.quantity} (${row.rule}; ${row.trials} trials)`);
+    console.log(
+      `    ${verdict} ${measured.padEnd(22)} ${limitText(row).padEnd(12)} ${row.quantity} (${row.rule}; ${row.trials} trials)`
+    );
   }
 }
 if (!values.json) console.log(failures === 0 ? '\nevery limit holds' : `\n${failures} limits do not hold`);

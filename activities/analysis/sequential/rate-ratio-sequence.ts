@@ -71,23 +71,19 @@ export const ratioIntervalOf = (
   alpha: number,
   priorStrength: number
 ): { readonly estimate: number | null; readonly lower: number; readonly upper: number } => {
+  // A step with an empty arm has a share of 0 or 1, and so no weight.
   let candidateWeight = 0;
   let championWeight = 0;
-  let candidateEvents = 0;
-  let championEvents = 0;
-  for (const { candidateEvents: x1, championEvents: x2, candidateShare: w } of splits) {
-    if (w <= 0 || w >= 1) continue;
-    candidateWeight += x1 * (1 - w);
-    championWeight += x2 * w;
-    candidateEvents += x1;
-    championEvents += x2;
+  for (const { candidateEvents, championEvents, candidateShare } of splits) {
+    candidateWeight += candidateEvents * (1 - candidateShare);
+    championWeight += championEvents * candidateShare;
   }
-  const estimate = candidateEvents + championEvents === 0 ? null : candidateWeight / championWeight;
+  const estimate = candidateWeight + championWeight === 0 ? null : candidateWeight / championWeight;
   const needed = -Math.log(alpha);
   // A half event keeps the start of the walk finite when one arm has none.
   const start = Math.log((candidateWeight + 0.25) / (championWeight + 0.25));
-  const lower = candidateEvents === 0 ? null : endOf(splits, 'greater', needed, priorStrength, start);
-  const upper = championEvents === 0 ? null : endOf(splits, 'less', needed, priorStrength, start);
+  const lower = candidateWeight === 0 ? null : endOf(splits, 'greater', needed, priorStrength, start);
+  const upper = championWeight === 0 ? null : endOf(splits, 'less', needed, priorStrength, start);
   return { estimate, lower: lower ?? 0, upper: upper ?? Infinity };
 };
 
