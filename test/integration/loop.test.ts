@@ -161,12 +161,9 @@ describe('the loop: first release, canary, refusals, operators', () => {
     const { champion } = await test.status();
     const pump = await traffic();
     const runId = await retrain('bakes before it takes over');
-    await test.until(
-      'bake',
-      () => test.starters.getStatus(model),
-      (s) => s.detail?.phase === 'baking',
-      150_000
-    );
+    // The phase tells what is decided, the endpoint what is in force.
+    await test.until('the bake', weights, (now) => now[champion!] === 10, 150_000);
+    expect((await test.starters.getStatus(model)).detail?.phase).toBe('baking');
     const { versions } = await test.site('onprem.east').serving!.describe(model, call());
     expect(versions[champion!]).toMatchObject({ weight: 10, ready: 1 });
     expect((await test.opened.registry.getAlias({ model, alias: 'champion' }, call()))?.version).toBe(champion);

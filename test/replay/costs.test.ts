@@ -35,7 +35,12 @@ const formulas: readonly {
   },
   { histories: ['driftCheck-calm', 'driftCheck-alarm'], says: '3 + reports', actions: (c) => 3 + reports(c) },
   {
-    histories: ['validationGate-no-champion', 'validationGate-fail', 'validationGate-inconclusive'],
+    histories: [
+      'validationGate-no-champion',
+      'validationGate-fail',
+      'validationGate-inconclusive',
+      'validationGate-anchor',
+    ],
     says: '3',
     actions: () => 3,
   },
@@ -64,7 +69,12 @@ const formulas: readonly {
     actions: (c) => 3 + 4 * (children(c) - 1) + 2,
   },
   {
-    histories: ['trainingPipeline-first-version', 'trainingPipeline-with-champion', 'trainingPipeline-hand-over'],
+    histories: [
+      'trainingPipeline-first-version',
+      'trainingPipeline-with-champion',
+      'trainingPipeline-with-anchor',
+      'trainingPipeline-hand-over',
+    ],
     says: '10 + 3 per job, + 4 per further attempt',
     actions: (c) => {
       const jobs = times(c, 'collectOutput');
@@ -75,6 +85,11 @@ const formulas: readonly {
     histories: ['canaryDeployment-first-version', 'canaryDeployment-promoted'],
     says: '9 + 2 per step + 1 per look and per wait for one + 2 per poll of readiness',
     actions: (c) => 9 + 2 * (steps(c) + c.polls) + looks(c) + waits(c),
+  },
+  {
+    histories: ['canaryDeployment-baked'],
+    says: '2 more with a bake: its phase is shown, and shown no more',
+    actions: (c) => 11 + 2 * (steps(c) + c.polls) + looks(c) + waits(c),
   },
   {
     histories: ['canaryDeployment-rolled-back', 'canaryDeployment-deadline', 'canaryDeployment-paused-resumed'],

@@ -23,6 +23,7 @@ interface Event {
 const paths: { readonly [workflowType: string]: readonly string[] } = {
   continuousTraining: [
     'accept',
+    'breaker',
     'cancelled',
     'coalesce',
     'continue-as-new',
@@ -30,6 +31,7 @@ const paths: { readonly [workflowType: string]: readonly string[] } = {
     'cooldown',
     'drift',
     'lost-run',
+    'never-idle',
     'pause-resume',
     'recovery',
     'refuse',
@@ -54,14 +56,17 @@ const paths: { readonly [workflowType: string]: readonly string[] } = {
     'first-version',
     'hand-over',
     'no-data',
+    'reset-adopted',
     'terminated',
     'user-code-failed',
+    'with-anchor',
     'with-champion',
   ],
-  validationGate: ['approved', 'cancelled', 'expired', 'fail', 'inconclusive', 'no-champion', 'rejected'],
+  validationGate: ['anchor', 'approved', 'cancelled', 'expired', 'fail', 'inconclusive', 'no-champion', 'rejected'],
   canaryDeployment: [
     'aborted',
     'approved',
+    'baked',
     'cancelled',
     'champion-mismatch',
     'continued',
@@ -71,6 +76,7 @@ const paths: { readonly [workflowType: string]: readonly string[] } = {
     'promoted',
     'rejected',
     'restore',
+    'rollback-blocked',
     'rollback-by-person',
     'rolled-back',
   ],
@@ -78,7 +84,7 @@ const paths: { readonly [workflowType: string]: readonly string[] } = {
   jobReaper: ['nothing', 'stray-job'],
 };
 
-describe('recorded histories', () => {
+describe('14: recorded histories ask for nothing that they did not ask for', () => {
   let bundle: WorkflowBundleWithSourceMap;
   beforeAll(async () => {
     bundle = await bundleWorkflows();
@@ -125,8 +131,8 @@ describe('the set of histories', () => {
     }
   });
 
-  it('stays small: at most 1.5 MB', () => {
-    expect(histories.reduce((sum, { text }) => sum + text.length, 0)).toBeLessThan(1_500_000);
+  it('stays small: at most 1.8 MB for 63 paths', () => {
+    expect(histories.reduce((sum, { text }) => sum + text.length, 0)).toBeLessThan(1_800_000);
   });
 });
 

@@ -8,6 +8,7 @@ import {
   type VersionRecord,
 } from '@retempo/workflows/contracts';
 import { abort, approve, getRunStatus, pause, promote, reject, resume, rollback } from '@retempo/workflows/messages';
+import { breakVersion } from '../../support/broken-version.js';
 import { resultOf } from './gates.js';
 import { model, openStage, site, type Stage } from './stage.js';
 
@@ -42,7 +43,10 @@ export async function recordCanaries(): Promise<void> {
   await rejected(cast);
   await resumed(cast);
   await mismatch(cast);
+  await rollbackBlocked(cast);
   await approvedByPeople(cast);
+  // From here on the candidate is what serves.
+  await baked({ ...cast, champion: candidate, candidate: champion });
 }
 
 let started = 0;
@@ -169,6 +173,26 @@ async function mismatch(cast: Cast): Promise<void> {
     () => undefined
   );
   await cast.stage.recorder.keep('canaryDeployment-champion-mismatch', canary.workflowId);
+}
+
+/** The champion does not answer when the traffic is to go back to it: tried until it does, and people are told. */
+async function rollbackBlocked(cast: Cast): Promise<void> {
+  const canary = await start(cast);
+  await inPhase(cast, canary, 'step');
+  const broken = await breakVersion(cast.stage.test, cast.champion.version);
+  await canary.executeUpdate(abort, { args: [button] });
+  await inPhase(cast, canary, 'rollbackBlocked');
+  broken.mend();
+  await end(cast, canary, 'rollback-blocked', 'aborted');
+}
+
+/** The champion keeps a share until the new version has baked. */
+async function baked(cast: Cast): Promise<void> {
+  const pump = await cast.stage.traffic();
+  const canary = await start(cast, { release: { ...cast.spec.release, holdbackPercent: 10, bakeMs: 1_500 } });
+  await inPhase(cast, canary, 'baking');
+  await end(cast, canary, 'baked', 'promoted');
+  await pump.stop();
 }
 
 async function approvedByPeople(cast: Cast): Promise<void> {

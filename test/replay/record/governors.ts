@@ -24,8 +24,9 @@ export async function recordGovernors(): Promise<void> {
   const stage = await openStage('governors');
   const spec = await stage.test.apply();
   await Promise.all([coalesce(stage, spec), refuseAndHold(stage, spec)]);
-  await Promise.all([cooldown(stage, spec), pauseAndCancel(stage, spec)]);
+  await Promise.all([cooldown(stage, spec), pauseAndCancel(stage, spec), breaker(stage, spec)]);
   await Promise.all([recovery(stage, spec), lostRun(stage, spec), continueAsNew(stage, spec)]);
+  await neverIdle();
 }
 
 const event = (of: string, id: string) => ({ model: of, source: 'pricing', id, cause: `new fares ${id}` });
@@ -94,6 +95,19 @@ async function pauseAndCancel({ test, recorder, govern, ended }: Stage, spec: Mo
   await recorder.keep('continuousTraining-cancelled', governorId(name), runs.at(-1));
 }
 
+/** A run without a usable result opens the breaker: no time ends that hold, a person does. */
+async function breaker({ test, recorder, govern, ended }: Stage, spec: ModelSpec): Promise<void> {
+  const name = 'breaker';
+  const first = await govern(withoutData(spec, name, { breakerAfter: 1, cooldownMs: 500 }));
+  const { runId } = await test.starters.requestRetrain(event(name, '1'));
+  await ended(runId!, name);
+  const { sentence } = await test.starters.getStatus(name);
+  const refused = await test.starters.requestRetrain(person(name, '2'));
+  if (!sentence.startsWith('on hold: 1 runs in a row') || refused.answer !== 'refused') throw new Error(sentence);
+  await test.starters.resume({ model: name, actor: 'ann', reason: 'mended' });
+  await recorder.keep('continuousTraining-breaker', governorId(name), first);
+}
+
 async function recovery({ test, recorder, govern, ended, inPhase }: Stage, spec: ModelSpec): Promise<void> {
   const name = 'recovery';
   await govern(refusedBy(spec, name));
@@ -146,4 +160,37 @@ async function continueAsNew({ test, recorder, govern }: Stage, spec: ModelSpec)
   const runs = await recorder.chain(governorId(name), first);
   await recorder.keep('continuousTraining-continue-as-new', governorId(name), runs[0]);
   await recorder.keep('continuousTraining-continued', governorId(name), runs[1]);
+}
+
+/**
+ * Signals and requests without a pause: the governor begins anew in the middle of its work, and takes along what it must. The
+ * server suggests it early here, so that the history stays short.
+ */
+async function neverIdle(): Promise<void> {
+  const dynamicConfig = { 'limit.historyCount.suggestContinueAsNew': 80 };
+  const { test, recorder, govern } = await openStage('never-idle', { dynamicConfig });
+  const spec = await test.apply();
+  const name = 'busy';
+  const first = await govern({ ...spec, model: name, retrain: { ...spec.retrain, cooldownMs: 3_600_000 } });
+  const load = { on: true, sent: 0 };
+  const sender = async () => {
+    while (load.on) {
+      const trigger = { ...event(name, `s${load.sent++}`), actor: 'pricing' };
+      await test.starters.reportEvents(name, [trigger]);
+    }
+  };
+  const caller = async () => {
+    while (load.on) await test.starters.requestRetrain(event(name, `r${load.sent++}`));
+  };
+  const busy = Promise.all([sender(), caller(), caller()]);
+  await test.until(
+    'begun anew',
+    () => recorder.chain(governorId(name), first),
+    (runs) => runs.length > 1,
+    120_000
+  );
+  load.on = false;
+  await busy;
+  await test.client.workflow.getHandle(governorId(name)).terminate('recorded');
+  await recorder.keep('continuousTraining-never-idle', governorId(name), first);
 }

@@ -1,4 +1,5 @@
-import { endpointId, governorId } from '@retempo/workflows/contracts';
+import { randomUUID } from 'node:crypto';
+import { endpointId, governorId, jobKey } from '@retempo/workflows/contracts';
 import type { Sections } from '../../support/flight-project.js';
 import { model, openStage, site, type Stage } from './stage.js';
 
@@ -10,9 +11,11 @@ export async function recordReleases(): Promise<void> {
   const stage = await openStage('releases');
   await firstVersion(stage);
   await refusedByGate(stage);
+  await refusedWithAnchor(stage);
   await invalidData(stage);
   await failingProgram(stage);
   await cancelled(stage);
+  await resetAndAdopted(stage);
   await terminated(stage);
   await canaryTerminated(stage);
   await rolledBack(stage);
@@ -50,6 +53,17 @@ async function refusedByGate(stage: Stage): Promise<void> {
   await stage.keepRelease(runId, { release: 'refused-by-gate', pipeline: 'with-champion', gate: 'fail' });
 }
 
+/** The gate compares with an anchor too: a version that no later one may fall far behind. */
+async function refusedWithAnchor(stage: Stage): Promise<void> {
+  const { champion } = await stage.test.status();
+  const change = {
+    train: { parameters: { rate: 0.05, epochs: 2, shuffleLabels: true } },
+    gate: { anchor: { version: champion!, notWorseBy: 0.05 } },
+  };
+  const runId = await runWith(stage, 'compared with the anchor', change, 'refusedByGate');
+  await stage.keepRelease(runId, { pipeline: 'with-anchor', gate: 'anchor' });
+}
+
 async function invalidData(stage: Stage): Promise<void> {
   const validate = [{ column: 'distance', type: 'number', max: 10 }];
   const runId = await runWith(stage, 'invalid data', { data: { validate } }, 'dataInvalid');
@@ -71,6 +85,39 @@ async function cancelled(stage: Stage): Promise<void> {
   await stage.test.client.workflow.getHandle(runId).cancel();
   expectResult(await stage.ended(runId), 'cancelled');
   await stage.keepRelease(runId, { release: 'cancelled', pipeline: 'cancelled' });
+}
+
+/** Reset to before it submitted its job: the job that exists is adopted, and no second one is created. */
+async function resetAndAdopted(stage: Stage): Promise<void> {
+  const { client } = stage.test;
+  const runId = await stage.retrain('to be reset');
+  await stage.inPhase('training');
+  await untilJob(stage, runId);
+  const workflowId = `${runId}/pipeline`;
+  const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+  const submitted = (events ?? []).find(
+    (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'submitJob'
+  );
+  const before = await client.workflow.getHandle(workflowId).describe();
+  await client.workflowService.resetWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId, runId: before.runId },
+    reason: 'recorded',
+    requestId: randomUUID(),
+    workflowTaskFinishEventId: submitted!.activityTaskScheduledEventAttributes!.workflowTaskCompletedEventId!,
+  });
+  await untilClosed(stage, workflowId);
+  const jobs: string[] = [];
+  for await (const { key } of stage.test
+    .site(site)
+    .jobs!.listOwned(stage.test.installation.owner, new Date(0).toISOString(), stage.call())) {
+    if (key === jobKey(runId, 'train', 1)) jobs.push(key);
+  }
+  if (jobs.length !== 1) throw new Error(`${jobs.length} training jobs of one attempt`);
+  // The rest of the run is recorded elsewhere.
+  await client.workflow.getHandle(runId).cancel();
+  expectResult(await stage.ended(runId), 'cancelled');
+  await stage.keepRelease(runId, { pipeline: 'reset-adopted' });
 }
 
 /** A terminated release says nothing: the governor finds out, and has the champion restored. */

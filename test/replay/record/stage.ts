@@ -41,8 +41,14 @@ export interface Stage {
   ) => Promise<void>;
 }
 
-export async function openStage(name: string, week = 5): Promise<Stage> {
-  const test = await startInstallation({ name, sections: quick });
+export async function openStage(
+  name: string,
+  {
+    week = 5,
+    dynamicConfig = {},
+  }: { readonly week?: number; readonly dynamicConfig?: { readonly [key: string]: number } } = {}
+): Promise<Stage> {
+  const test = await startInstallation({ name, sections: quick, dynamicConfig });
   onTestFinished(() => test.close());
   const world = await createWorld({ folder: test.project.live, peekMinutes: 30 });
   onTestFinished(() => world.close());
