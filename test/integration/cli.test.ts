@@ -178,7 +178,7 @@ describe.skipIf(missing !== null)('retempo', () => {
     const file = join(project.folder, 'retempo.yaml');
     const text = await readFile(file, 'utf8');
     expect(text).toContain('limits:');
-    await writeFile(file, text.replace('limits:', 'limits:\n  capacityAfter: 7m'));
+    await writeFile(file, text.replace('\nlimits:', '\nlimits:\n  capacityAfter: 7m'));
     expect((await retempo('plan')).out).toContain('~ model tiny    owner or limits of retempo.yaml');
     expect(await json('apply')).toMatchObject({ applied: true, models: [{ change: 'change', specChanges: [] }] });
     const after = (await statusOf()).status;
