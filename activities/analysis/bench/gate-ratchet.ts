@@ -7,7 +7,7 @@ const step = 0.004;
 const margin = 0.006;
 const budget = 0.02;
 const rowCount = 2000;
-const noise = 0.05;
+const noise = 0.02;
 
 /** True loss after the chain: each candidate is worse than the champion of its day by `step`. */
 function chain(seed: number, gate: GateSpec): number {
@@ -46,7 +46,7 @@ export const run: Simulation = ({ trials, seed }) => {
   return gates.flatMap(({ rule, gate }): SimulationRow[] => {
     const ends = Array.from({ length: chains }, (_, k) => chain(seed + k, gate)).sort((a, b) => a - b);
     const over = ends.filter((end) => end > budget + 1e-9).length;
-    const setting = `26 retrains, each .004 worse, margin .006, budget .02, ${rowCount} rows, differences +- .07`;
+    const setting = `26 retrains, each .004 worse, margin .006, budget .02, ${rowCount} rows, differences of rows +- .03`;
     const base = { simulation: 'ratchet', setting, rule, trials: chains, seed };
     const limit = rule === 'retempo' ? ({ kind: 'atMost', value: 0.05 } as const) : null;
     const median = ends[Math.floor(chains / 2)]!;
