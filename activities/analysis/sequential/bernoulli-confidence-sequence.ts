@@ -46,6 +46,7 @@ export const bernoulliConfidenceSequence = (input: BernoulliSequenceInput): Inte
     let outside = centre;
     for (let stride = 0.25; ; stride *= 1.4) {
       const next = outside + direction * stride;
+      // Without successes (failures) nothing below (above) is ever rejected.
       if (Math.abs(next) > 700) return null;
       if (excess(next) >= 0) {
         return logistic(lastNonNegative(excess, next, outside));
@@ -53,7 +54,7 @@ export const bernoulliConfidenceSequence = (input: BernoulliSequenceInput): Inte
       outside = next;
     }
   };
-  return { lower: successes === 0 ? 0 : (end(-1) ?? 0), upper: failures === 0 ? 1 : (end(1) ?? 1) };
+  return { lower: end(-1) ?? 0, upper: end(1) ?? 1 };
 };
 
 const logistic = (logOdds: number): number => 1 / (1 + Math.exp(-logOdds));
