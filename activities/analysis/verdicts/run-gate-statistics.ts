@@ -224,8 +224,9 @@ function clusteredAuc(scores: ClusteredScores, gate: ResolvedGate): GateInterval
     // A resample without one of the classes has no AUC; it counts as no difference, and too many of them as a doubt.
     statistic: (weights) => {
       const [a, b] = [first(weights), second(weights)];
-      if (a === null || b === null) degenerate++;
-      return a === null || b === null ? 0 : a - b;
+      if (a !== null && b !== null) return a - b;
+      degenerate++;
+      return 0;
     },
     confidence: 1 - 2 * gate.alpha,
     iterations: Math.min(gate.iterations, 2000),
