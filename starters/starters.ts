@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import {
+  childId,
   governorId,
   isSlug,
   type Answer,
   type Decision,
   type GovernorStatus,
+  type ReleasePhase,
   type Trigger,
   type WaitingFor,
 } from '@retempo/workflows/contracts';
@@ -60,7 +62,7 @@ export interface Press {
   readonly reason: string;
 }
 
-/** `getStatus`: the governor's status and, while a release has a canary or a gate, its own. */
+/** `getStatus`: the governor's status and that of the part of the release under way: pipeline, gate or canary. */
 export interface ModelStatus extends GovernorStatus {
   readonly detail: RunStatus | null;
 }
@@ -94,6 +96,9 @@ export interface Starters {
 /** Canaries are named by their endpoint; a gate has other buttons. */
 const endpointPrefix = 'retempo/endpoint/';
 
+/** Phases of a release in which its pipeline knows most. */
+const pipelinePhases: readonly ReleasePhase[] = ['open', 'training', 'evaluating'];
+
 /** At most this many triggers travel in one signal. */
 const triggersPerSignal = 50;
 
@@ -120,7 +125,9 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
   };
 
   const detailOf = async (known: GovernorStatus): Promise<RunStatus | null> => {
-    const id = await workflowOf(known);
+    const { running } = known;
+    const trains = running !== null && known.waitingFor === null && pipelinePhases.includes(running.phase);
+    const id = trains ? childId(running.runId, 'pipeline') : await workflowOf(known);
     if (id === null) return null;
     return ask(known.model, 'ask the run of', () => client.workflow.getHandle(id).query(getRunStatus)).catch(
       () => null

@@ -92,7 +92,14 @@ export class CanaryBoard {
   }
 
   status(state: CanaryState): RunStatus {
-    return { v: 1, phase: state.phase, sentence: this.sentence(state), waitingFor: this.waitingFor };
+    const { mode, candidate } = this.input;
+    return {
+      v: 1,
+      phase: state.phase,
+      sentence: this.sentence(state),
+      waitingFor: this.waitingFor,
+      ...(mode === 'restore' ? {} : { candidate: candidate.version }),
+    };
   }
 
   show(state: CanaryState, title?: string, weight?: number): void {

@@ -7,6 +7,7 @@ import type {
   Installation,
   ModelSpec,
   ReleaseReport,
+  StepAttempt,
   Trigger,
   VersionId,
   WaitingFor,
@@ -92,6 +93,10 @@ export interface RunStatus {
   readonly phase: string;
   readonly sentence: string;
   readonly waitingFor: WaitingFor | null;
+  /** The version on trial; `v<number of the run>` until it is registered. Absent where the workflow knows none. */
+  readonly candidate?: VersionId;
+  /** The job that is submitted or runs: which step, which attempt at it (from 1), and where, as `<site>/<pool>`. */
+  readonly job?: Pick<StepAttempt, 'step' | 'attempt' | 'place'> | null;
 }
-/** Releases, gates and canaries. */
+/** Releases, pipelines, gates and canaries. */
 export const getRunStatus = defineQuery<RunStatus>('getRunStatus');

@@ -27,6 +27,8 @@ export interface JobRequest {
   readonly spec: Omit<JobSpec, 'checkpoint'>;
   /** Resume from the newest checkpoint of an earlier attempt. */
   readonly resumable: boolean;
+  /** Hears of every attempt before its job is submitted. */
+  readonly onBegin?: (attempt: Pick<StepAttempt, 'step' | 'attempt' | 'place'>) => void;
   readonly onAttempt?: (attempt: StepAttempt) => void;
   readonly summary: string;
 }
@@ -61,6 +63,7 @@ export async function runJob(request: JobRequest): Promise<FinishedJob> {
     const { site } = splitPool(place);
     for (let tries = 0; tries < request.attemptsPerPool; tries++) {
       attempt++;
+      request.onBegin?.({ step: request.step, attempt, place });
       const began = await begin(request, place, attempt);
       const record = (ended: string, submitted = began.submitted) => {
         const entry = { ...began.attempt, submitted, ended };

@@ -1,10 +1,11 @@
-import { ApplicationFailure, getExternalWorkflowHandle, log, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, getExternalWorkflowHandle, log, setHandler, workflowInfo } from '@temporalio/workflow';
 import { noWorkerTook } from './activity-failures.js';
 import {
   failureType,
   governorId,
   splitPool,
   type ArtifactRef,
+  type Phase,
   type PipelineInput,
   type PipelineResult,
   type ReleasePhase,
@@ -12,7 +13,7 @@ import {
   type StepAttempt,
   type VersionRecord,
 } from './contracts/index.js';
-import { releaseReported } from './messages.js';
+import { getRunStatus, releaseReported, type RunStatus } from './messages.js';
 import { controlWrites, dataAt } from './proxies.js';
 import { runJob, type FinishedJob } from './run-job.js';
 import { phaseReporter, showDetails } from './visibility.js';
@@ -24,9 +25,23 @@ import { phaseReporter, showDetails } from './visibility.js';
  */
 export async function trainingPipeline(input: PipelineInput): Promise<PipelineResult> {
   const { spec, installation, releaseId } = input;
-  const report = phaseReporter('ingest');
+  const tellPhase = phaseReporter('ingest');
   const attempts: StepAttempt[] = [];
-  const show = (title: string) =>
+  let status: RunStatus = {
+    v: 1,
+    phase: 'ingest',
+    sentence: '',
+    waitingFor: null,
+    candidate: `v${input.seq}`,
+    job: null,
+  };
+  setHandler(getRunStatus, () => status, { description: 'Phase, one sentence, and the job at hand with its place.' });
+  const report = (phase: Phase, more: { readonly site?: string } = {}) => {
+    status = { ...status, phase };
+    tellPhase(phase, more);
+  };
+  const show = (title: string) => {
+    status = { ...status, sentence: title };
     showDetails({
       title,
       facts: [
@@ -37,8 +52,13 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
       ],
       can: 'Cancel stops every job of this pipeline and ends the release. Reset adopts the jobs that exist.',
     });
+  };
+  const onBegin = (job: NonNullable<RunStatus['job']>) => {
+    status = { ...status, job };
+  };
   const onAttempt = (attempt: StepAttempt) => {
     attempts.push(attempt);
+    status = { ...status, job: null };
     show(`${attempt.step}: ${attempt.ended}`);
   };
 
@@ -59,6 +79,7 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
     places: spec.train.at,
     attemptsPerPool: spec.train.attemptsPerPool,
     resumable: true,
+    onBegin,
     onAttempt,
     summary: `train on ${spec.train.at.join(', then ')}`,
     spec: {
@@ -91,6 +112,7 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
       places: [trained.place, ...spec.train.at.filter((place) => place !== trained.place)],
       attemptsPerPool: spec.train.attemptsPerPool,
       resumable: false,
+      onBegin,
       onAttempt,
       summary: `evaluate the ${role}`,
       spec: {
@@ -127,6 +149,7 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
     },
   });
   report('done');
+  status = { ...status, candidate: version.version };
   show(`Registered ${version.version}`);
   return {
     result: 'trained',

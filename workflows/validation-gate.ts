@@ -28,7 +28,13 @@ export async function validationGate(input: GateInput): Promise<GateResult> {
   const report = phaseReporter('gate');
   setHandler(
     getRunStatus,
-    () => ({ v: 1, phase: waitingFor === null ? 'gate' : 'awaitingApproval', sentence, waitingFor }),
+    () => ({
+      v: 1,
+      phase: waitingFor === null ? 'gate' : 'awaitingApproval',
+      sentence,
+      waitingFor,
+      candidate: version.version,
+    }),
     {
       description: 'Phase, one sentence, and what is waited for.',
     }

@@ -6,6 +6,7 @@ import type { Session } from '../session.js';
 import { workflowUrl } from '../temporal.js';
 import { troubleOf } from '../watch/activities.js';
 import { observe } from '../watch/observe.js';
+import { activityText } from '../watch/watch-lines.js';
 
 /** Alias of the version that serves. */
 const championAlias = 'champion';
@@ -19,17 +20,20 @@ export const status: CommandDefinition = {
     'Without a model: one row per model, read from the list of running workflows; no workflow is asked, so it needs no ' +
     'worker. With a model: what its governor says, the run, the canary, what waits for whom and until when.',
   examples: ['retempo status', 'retempo status flight-delay', 'retempo status --json | jq ".models[].phase"'],
-  json: '{ v, models: [{ model, phase, champion, run: { runId, phase, since } | null, endpoint, site }] }; with a model { v, status, troubles: [text], url } (status: GovernorStatus and detail)',
+  json: '{ v, models: [{ model, phase, champion, run: { runId, phase, since } | null, endpoint, site }] }; with a model { v, status, part, troubles: [text], url } (status: GovernorStatus, and detail: the part under way with its candidate and job; part: its pending activities with their progress)',
   action: async (session: Session, _options: object, [model]) => {
     const temporal = await session.temporal();
     const { style } = session;
     const now = Date.now();
     if (model !== undefined) {
-      const { status: found, part } = await observe(await session.starters(), temporal.client, model);
+      const seen = await observe(await session.starters(), temporal.client, model);
+      const { status: found, part } = seen;
       const troubles = (part?.activities ?? []).flatMap((activity) => troubleOf(activity) ?? []);
       const url = (id: string) => workflowUrl(temporal, id);
       const run = found.running === null ? null : url(found.running.runId);
-      session.result({ v: 1, status: found, troubles, url: run }, statusLines(found, { style, now, url, troubles }));
+      const happens = activityText(seen);
+      const lines = statusLines(found, { style, now, url, happens, troubles });
+      session.result({ v: 1, status: found, part, troubles, url: run }, lines);
       return;
     }
     const rows = await listModels(temporal.client, temporal.namespace);

@@ -31,7 +31,7 @@ const status: ModelStatus = {
 
 describe('statusLines', () => {
   it('says what runs, what waits for whom until when, and what one can do', () => {
-    const text = statusLines(status, { style, now, url, troubles: ['evaluateGate failed 6 times'] }).join('\n');
+    const text = statusLines(status, { style, now, url, happens: null, troubles: ['evaluateGate failed 6 times'] }).join('\n');
     expect(text).toMatch(/^m {2}RUNNING {2}run r is in phase gate/);
     for (const part of [
       /run +r {3}gate, 1:00 {3}http:\/\/ui\/r/,
@@ -53,7 +53,16 @@ describe('statusLines', () => {
     ['waiting', { runId: 'r2', causes: 1 }, /you can +retempo retrain m --force --why "..." {3}to start it now/],
   ] as const)('%s: names what lets it go on', (phase, next, told) => {
     const rest = { ...status, phase, next, running: null, waitingFor: null };
-    expect(statusLines(rest, { style, now, url, troubles: [] }).join('\n')).toMatch(told);
+    expect(statusLines(rest, { style, now, url, happens: null, troubles: [] }).join('\n')).toMatch(told);
+  });
+
+  it('says what the job does in place of the phase, and for which candidate', () => {
+    const detail = { v: 1 as const, phase: 'training', sentence: 'Training', waitingFor: null, candidate: 'v2' };
+    const happens = 'attempt 1 on onprem.local/cpu    35 %';
+    const text = statusLines({ ...status, detail }, { style, now, url, happens, troubles: [] }).join('\n');
+    expect(text).toMatch(/now +attempt 1 on onprem\.local\/cpu {4}35 %/);
+    expect(text).toMatch(/candidate +v2/);
+    expect(text).not.toContain('Training');
   });
 
   it('leaves out what is not there', () => {
@@ -66,7 +75,7 @@ describe('statusLines', () => {
       cooldownUntil: null,
       champion: null,
     };
-    const text = statusLines(rest, { style, now, url, troubles: [] }).join('\n');
+    const text = statusLines(rest, { style, now, url, happens: null, troubles: [] }).join('\n');
     expect(text).toMatch(/champion +none/);
     expect(text).not.toMatch(/run +r|waits for|cooldown|next run|you can/);
   });

@@ -30,11 +30,13 @@ export function statusLines(
     readonly style: Style;
     readonly now: number;
     readonly url: (workflowId: string) => string | null;
+    /** What the job of the run does, with its progress; null when none is known. */
+    readonly happens: string | null;
     /** What keeps failing. */
     readonly troubles: readonly string[];
   }
 ): readonly string[] {
-  const { style, now } = context;
+  const { style, now, happens } = context;
   const { model, phase, running, next, waitingFor, budget, detail } = status;
   const linked = (text: string, id: string) => {
     const url = context.url(id);
@@ -43,13 +45,15 @@ export function statusLines(
   const step = nextStep(status);
   const facts: readonly (readonly [string, string] | null)[] = [
     ['champion', status.champion ?? 'none'],
+    detail?.candidate === undefined ? null : ['candidate', detail.candidate],
     running === null
       ? null
       : [
           'run',
           linked(`${running.runId}   ${running.phase}, ${elapsed(now - Date.parse(running.since))}`, running.runId),
         ],
-    detail === null ? null : [detail.phase === 'gate' ? 'gate' : 'now', detail.sentence],
+    happens === null ? null : ['now', happens],
+    detail === null || happens !== null ? null : [detail.phase === 'gate' ? 'gate' : 'now', detail.sentence],
     ...context.troubles.map((trouble) => ['trouble', trouble] as const),
     waitingFor === null
       ? null

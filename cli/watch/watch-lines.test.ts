@@ -54,7 +54,32 @@ describe('watchLines', () => {
     const details = { phase: 'running', progress: { progress: 0.35, step: 7, loss: 0.497123 }, problem: null };
     const seen = lines({ status: status(), part: pipeline({ details }) });
     expect(seen.now).toBe('flight-delay   TRAINING   job on onprem.local    35 %  step 7  loss 0.4971    0:14');
-    expect(seen.around).toBe('champion none   run retempo/flight-delay/run/1-ab   next: evaluation');
+    expect(seen.around).toBe('champion none   run retempo/flight-delay/run/1-ab   next: evaluation, then gate');
+  });
+
+  it('shows attempt, pool and candidate as the pipeline tells them', () => {
+    const detailed = (step: string, attempt: number) => {
+      const job = { step, attempt, place: 'onprem.local/cpu' };
+      const detail = { v: 1 as const, phase: 'training', sentence: 'Training', waitingFor: null, candidate: 'v1', job };
+      return status({ detail });
+    };
+    const progress = { progress: 0.35, epoch: 7, epochs: 20, loss: 0.497123 };
+    const running = pipeline({ details: { phase: 'running', progress } });
+    const seen = lines({ status: detailed('train', 1), part: running });
+    expect(seen.now).toBe(
+      'flight-delay   TRAINING   attempt 1 on onprem.local/cpu    35 %  epoch 7/20  loss 0.4971    0:14'
+    );
+    expect(seen.around).toBe('champion none   candidate v1   next: evaluation, then gate');
+    const queued = pipeline({ details: { phase: 'queued' } });
+    expect(lines({ status: detailed('evaluate-champion', 2), part: queued }).now).toContain(
+      'evaluate-champion, attempt 2, queued, on onprem.local/cpu'
+    );
+  });
+
+  it('pairs a count with its total only where both are numbers', () => {
+    expect(progressText({ step: 3, steps: 'many' })).toBe('step 3  steps many');
+    expect(progressText({ steps: 10, step: 3 })).toBe('step 3/10');
+    expect(progressText({ epochs: 10 })).toBe('epochs 10');
   });
 
   it('puts the weight of a canary into its label and shows its numbers', () => {

@@ -1,8 +1,9 @@
 import type { Json } from '@retempo/workflows/contracts';
+import type { RunStatus } from '@retempo/starters';
 import { nextStep } from '../status/next-step.js';
 import { elapsed, moment, percent, plural } from '../text/quantities.js';
 import { harmless, paintPhase, type Style } from '../text/style.js';
-import { troubleOf, type PendingActivity } from './activities.js';
+import { troubleOf } from './activities.js';
 import type { Observation } from './observe.js';
 
 /** What is shown of one moment: a line of what happens, and one of where it leads. */
@@ -17,7 +18,7 @@ export interface WatchLines {
 const followedBy: { readonly [phase: string]: string } = {
   open: 'training',
   ingest: 'training',
-  training: 'evaluation',
+  training: 'evaluation, then gate',
   evaluating: 'gate',
   registering: 'gate',
   gate: 'canary',
@@ -40,9 +41,10 @@ export function watchLines(seen: Observation, context: { readonly style: Style; 
   const follows = running === null ? undefined : followedBy[phase];
   const clock = running === null ? '' : `    ${elapsed(now - Date.parse(running.since))}`;
   const step = nextStep(status);
+  const candidate = status.detail?.candidate;
   const around = [
     `champion ${champion ?? 'none'}`,
-    ...(running === null ? [] : [`run ${running.runId}`]),
+    ...(running === null ? [] : [candidate === undefined ? `run ${running.runId}` : `candidate ${candidate}`]),
     ...(follows === undefined ? [] : [`next: ${follows}`]),
     ...(next === null ? [] : [`then ${next.runId} (${plural(next.causes, 'cause')})`]),
     ...(step === null ? [] : [`you can: ${step}`]),
@@ -78,7 +80,8 @@ const doing: { readonly [activity: string]: string } = {
   exportRun: 'keeping the record',
 };
 
-function whatHappens({ status, part }: Observation): string {
+function whatHappens(seen: Observation): string {
+  const { status, part } = seen;
   const { running, waitingFor, detail } = status;
   if (running === null) return status.sentence;
   if (waitingFor !== null) {
@@ -86,23 +89,23 @@ function whatHappens({ status, part }: Observation): string {
   }
   const [activity] = part?.activities ?? [];
   const trouble = activity === undefined ? null : troubleOf(activity);
-  const sentence =
-    detail !== null
-      ? detail.sentence
-      : activity === undefined || part?.type !== 'trainingPipeline'
-        ? status.sentence
-        : activityText(activity);
+  const sentence = activityText(seen) ?? detail?.sentence ?? status.sentence;
   return [sentence, ...(trouble === null ? [] : [`trouble: ${trouble}`])].join('    ');
 }
 
-function activityText(activity: PendingActivity): string {
+/** What the pipeline of a run does now, with the place and the progress of its job; null when no pipeline runs. */
+export function activityText({ status, part }: Observation): string | null {
+  const [activity] = part?.type === 'trainingPipeline' ? part.activities : [];
+  if (activity === undefined) return null;
   const { type, started, attempt, queue, details } = activity;
   const { phase, progress, problem } = details;
-  const name = doing[type] ?? type;
-  const text = type === 'awaitJob' && typeof phase === 'string' && phase !== 'running' ? `${name} ${phase}` : name;
   const site = queue?.split('.').slice(1, -1).join('.') ?? '';
+  const place = status.detail?.job?.place ?? site;
+  const waits = type === 'awaitJob';
+  const name = waits ? jobText(status.detail?.job ?? null) : (doing[type] ?? type);
+  const text = waits && typeof phase === 'string' && phase !== 'running' ? `${name}, ${phase},` : name;
   return [
-    `${text}${site === '' ? '' : ` on ${site}`}`,
+    `${text}${place === '' ? '' : ` on ${place}`}`,
     !started && attempt === 1 ? 'waits for a worker' : '',
     progressText(progress ?? null),
     typeof problem === 'string' ? `trouble: ${problem}` : '',
@@ -111,14 +114,33 @@ function activityText(activity: PendingActivity): string {
     .join('    ');
 }
 
-/** `progress` as a percentage, every other number or text by its name; texts as they are. */
+/** `attempt 2` of the training; other steps by their name. */
+function jobText(job: NonNullable<RunStatus['job']> | null): string {
+  if (job === null) return 'job';
+  return `${job.step === 'train' ? '' : `${job.step}, `}attempt ${job.attempt}`;
+}
+
+/** Pairs that are shown as one: `epoch 7/20`. */
+const totals: { readonly [name: string]: string } = { epoch: 'epochs', step: 'steps' };
+
+/**
+ * `progress` as a percentage, every other number or text by its name, `epoch` and `step` with `epochs` and `steps` as
+ * `epoch 7/20`; texts as they are.
+ */
 export function progressText(progress: Json): string {
   if (progress === null || progress === undefined) return '';
   if (typeof progress !== 'object' || Array.isArray(progress)) return String(progress).slice(0, 200);
-  const shown = Object.entries(progress).flatMap(([name, value]) => {
+  const entries = new Map(Object.entries(progress));
+  const total = (name: string | undefined): string => {
+    const all = name === undefined ? undefined : entries.get(totals[name] ?? '');
+    return typeof all === 'number' && typeof entries.get(name!) === 'number' ? `/${all}` : '';
+  };
+  const shown = [...entries].flatMap(([name, value]) => {
+    const counted = Object.entries(totals).find(([, all]) => all === name)?.[0];
+    if (total(counted) !== '') return [];
     if (name === 'waitingFor' && typeof value === 'string') return [`waits for ${value.slice(0, 80)}`];
     if (name === 'progress' && typeof value === 'number') return [percent(Math.min(1, Math.max(0, value)))];
-    if (typeof value === 'number') return [`${name} ${Number(value.toPrecision(4))}`];
+    if (typeof value === 'number') return [`${name} ${Number(value.toPrecision(4))}${total(name)}`];
     return typeof value === 'string' ? [`${name} ${value.slice(0, 80)}`] : [];
   });
   return shown.slice(0, 6).join('  ');

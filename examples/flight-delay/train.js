@@ -49,7 +49,8 @@ for (let epoch = resumed?.epochs ?? 0; epoch < parameters.epochs; epoch += 1) {
   if (folder !== undefined) {
     await saveCheckpoint(folder, { v: 1, of, epochs: epoch + 1, loss, weights: [...training.weights] });
   }
-  report({ progress: (epoch + 1) / parameters.epochs, step: epoch + 1, loss: Number(loss.toFixed(6)) });
+  const { epochs } = parameters;
+  report({ progress: (epoch + 1) / epochs, epoch: epoch + 1, epochs, loss: Number(loss.toFixed(6)) });
   await pace(startedMs + parameters.secondsPerEpoch * 1_000 - Date.now());
 }
 

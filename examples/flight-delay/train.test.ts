@@ -9,8 +9,8 @@ let train = '';
 let unbroken: { finished: Finished; onnx: Buffer; json: string };
 
 const parameters = { epochs: 6 };
-const steps = (lines: readonly string[]) =>
-  lines.filter((line) => line.startsWith('{')).map((line) => (JSON.parse(line) as { step: number }).step);
+const epochs = (lines: readonly string[]) =>
+  lines.filter((line) => line.startsWith('{')).map((line) => (JSON.parse(line) as { epoch: number }).epoch);
 
 async function trained(name: string, run: Partial<ProgramRun> = {}) {
   const folder = join(root, name);
@@ -42,8 +42,8 @@ describe('train.js', () => {
     expect(lines[0]).toMatch(/^training process \d+ started$/);
     expect(lines.filter((line) => line.includes('training process'))).toHaveLength(1);
     expect(lines.join('\n')).toMatch(/\d+ rows have no label yet and are left out/);
-    expect(steps(lines)).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(lines).toContainEqual(expect.stringMatching(/^\{"progress":1,"step":6,"loss":0\.\d+\}$/));
+    expect(epochs(lines)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(lines).toContainEqual(expect.stringMatching(/^\{"progress":1,"epoch":6,"epochs":6,"loss":0\.\d+\}$/));
   });
 
   it('gives the same bytes for the same rows, in whatever order and files they come', async () => {
@@ -74,13 +74,13 @@ describe('train.js', () => {
         onLine: (line) => (line.startsWith('{') ? how.signal : undefined),
       });
       expect(finished).toMatchObject({ code: how.code, signal: how.killedBy });
-      expect(steps(finished.lines)).toEqual([epoch]);
+      expect(epochs(finished.lines)).toEqual([epoch]);
       expect(finished.lines.includes(`stopped after epoch ${epoch} of 6`)).toBe(how.signal === 'SIGTERM');
       expect(await readdir(join(folder, 'output'))).toEqual([]);
     }
     const { finished, folder } = await trained(how.signal);
     expect(finished.lines).toContain('resumed after epoch 2 of 6');
-    expect(steps(finished.lines)).toEqual([3, 4, 5, 6]);
+    expect(epochs(finished.lines)).toEqual([3, 4, 5, 6]);
     expect(await result(folder)).toEqual({ onnx: unbroken.onnx, json: unbroken.json });
   });
 
@@ -115,7 +115,7 @@ describe('train.js', () => {
     await writeFile(join(kept, 'checkpoint.json'), content);
     const { finished, folder } = await trained(name);
     expect(finished.lines.join('\n')).toMatch(says);
-    expect(steps(finished.lines)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(epochs(finished.lines)).toEqual([1, 2, 3, 4, 5, 6]);
     expect(await result(folder)).toEqual({ onnx: unbroken.onnx, json: unbroken.json });
   });
 
@@ -127,7 +127,7 @@ describe('train.js', () => {
     await interruptedAfterOneEpoch(name);
     const { finished } = await trained(name, other.with);
     expect(finished.lines.join('\n')).toMatch(/is of another training: not used/);
-    expect(steps(finished.lines)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(epochs(finished.lines)).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
   it.each([

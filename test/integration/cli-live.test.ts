@@ -81,18 +81,33 @@ describe.skipIf(missing !== null)('retempo dev and watch', () => {
     const watched = await retempo('watch', 'tiny', '--every', '500ms', '--json');
     expect(watched.code, watched.err).toBe(0);
     interface Seen {
+      readonly status?: {
+        readonly detail: { readonly phase: string; readonly candidate?: string; readonly job?: object | null } | null;
+      };
       readonly part?: {
         readonly activities: readonly { readonly details: { readonly progress?: { step?: number } } }[];
       };
     }
-    const steps = watched.out
+    const seen = watched.out
       .trimEnd()
       .split('\n')
-      .flatMap((line) => (JSON.parse(line) as Seen).part?.activities ?? [])
+      .map((line) => JSON.parse(line) as Seen);
+    const steps = seen
+      .flatMap(({ part }) => part?.activities ?? [])
       .flatMap(({ details }) => details.progress?.step ?? []);
     // A training of ten seconds; with one heartbeat a minute there would be its first word and nothing more.
     expect(new Set(steps).size, watched.out).toBeGreaterThanOrEqual(3);
     expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+    const details = seen.flatMap(({ status }) => status?.detail ?? []);
+    expect(details).toContainEqual(
+      expect.objectContaining({
+        phase: 'training',
+        candidate: 'v1',
+        job: { step: 'train', attempt: 1, place: 'onprem.local/cpu' },
+      })
+    );
+    const registered = new Set(details.flatMap(({ candidate }) => (candidate === 'v1' ? [] : (candidate ?? []))));
+    expect([...registered]).toEqual([expect.stringMatching(/^v1-[0-9a-f]{8}$/)]);
   });
 
   it('plan says how long a canary takes at the traffic there is, and what the gate can prove', async () => {

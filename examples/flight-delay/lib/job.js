@@ -45,7 +45,7 @@ export function inputFolder(job, name) {
 
 /**
  * Reports live progress: one line of JSON on stdout.
- * @param {{ progress: number, step: number, loss: number }} line `progress` from 0 to 1.
+ * @param {{ progress: number, epoch: number, epochs: number, loss: number }} line `progress` from 0 to 1.
  */
 export function report(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`);
