@@ -115,7 +115,7 @@ describe('jobs and places', () => {
     });
   });
 
-  it('J6: a program that fails is not tried again, at no place', async () => {
+  it('a program that fails is not tried again, at no place', async () => {
     await test.project.model({ train: { parameters: { nonsense: 1 } }, gate: strictGate });
     await test.apply();
     const runId = await retrain('a typo');
@@ -181,16 +181,12 @@ describe('jobs and places', () => {
     const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
     const checkpoint = (): Promise<ArtifactRef | null> =>
       environment.run(() => control.findCheckpoint({ releaseId: runId, step: 'train' }));
-    const kept: string[] = [];
     for (const attempt of [1, 2]) {
       const key = jobKey(runId, 'train', attempt);
       const { program } = (await whenPhase('onprem.east', key, 'running'))!;
-      const seen = await test.until(
-        'a newer checkpoint',
-        checkpoint,
-        (ref) => ref !== null && !kept.includes(ref.digest)
-      );
-      kept.push(seen!.digest);
+      // The last checkpoint of a lost job is copied before the next one starts: what comes now is of this one.
+      const before = await checkpoint();
+      await test.until('a newer checkpoint', checkpoint, (ref) => ref !== null && ref.digest !== before?.digest);
       const claims = join(folderOf('onprem.east', key), 'supervisor');
       const holder = readdirSync(claims)
         .map(Number)
