@@ -14,7 +14,7 @@ const names: { readonly [path: string]: string } = { pools: 'cpu', endpoints: 'f
 const notWhole = ['5', '5s', 0, -1, 1.5, 1e300, null, true, [1], { x: 1 }, Number.NaN, long];
 
 const bad: { readonly [path: string]: readonly unknown[] } = {
-  root: [7, null, true, '', '   ', 'a\0b', ['x'], { x: 1 }, long],
+  root: [7, null, true, '', '   ', 'a\0b', '../x', 'a/../../x', '..', ['x'], { x: 1 }, long],
   'pools.cpu.slots': ['two', '2', 0, -1, 1.5, 1e9, null, true, [1], { x: 1 }, Number.NaN],
   stopGrace: notDuration,
   keepJobs: notDuration,
@@ -36,7 +36,7 @@ const bad: { readonly [path: string]: readonly unknown[] } = {
     { header: 'a', by: 'id' },
     { cookie: 'a' },
   ],
-  'endpoints.flight-delay.requestTimeoutMs': [...notWhole, 600_001],
+  'endpoints.flight-delay.requestTimeout': [...notDuration, '0s', '11m'],
   'endpoints.flight-delay.logRotateBytes': notWhole,
   'endpoints.flight-delay.logKeepBytes': notWhole,
 };

@@ -26,7 +26,7 @@ describe('configuration of a local site', () => {
       pools: { cpu: { slots: 4 }, h100: { slots: 1 } },
       stopGrace: '1.5m',
       keepJobs: '36h',
-      endpoints: { 'flight-delay': { dataPort: 8500 } },
+      endpoints: { 'flight-delay': { dataPort: 8500, requestTimeout: '1.5s' } },
     });
     expect(problems).toEqual([]);
     expect(config).toEqual({
@@ -37,14 +37,21 @@ describe('configuration of a local site', () => {
       ],
       stopGraceMs: 90_000,
       keepJobsMs: 129_600_000,
-      endpoints: { 'flight-delay': { dataPort: 8500 } },
+      endpoints: { 'flight-delay': { dataPort: 8500, requestTimeoutMs: 1_500 } },
     });
+  });
+
+  it.each(['east', 'sites/east', './a/../b', '..east', '/srv/../srv/east'])('takes the root %s', (root) => {
+    expect(readConfig({ root })).toMatchObject({ config: { root }, problems: [] });
   });
 
   it.each<[unknown, string, RegExp]>([
     ['text', '', /mapping/],
     [{ root: 7 }, 'root', /folder/],
     [{ root: 'a\0b' }, 'root', /folder/],
+    [{ root: '../x' }, 'root', /inside the state folder, got "\.\.\/x"; .*absolute path/],
+    [{ root: 'a/../../x' }, 'root', /inside the state folder/],
+    [{ root: '..' }, 'root', /inside the state folder/],
     [{ pool: {} }, 'pool', /unknown key; expected one of root, pools/],
     [{ pools: {} }, 'pools', /at least one pool/],
     [{ pools: ['cpu'] }, 'pools', /mapping/],
@@ -62,7 +69,12 @@ describe('configuration of a local site', () => {
     [{ keepJobs: 7 }, 'keepJobs', /duration/],
     [{ endpoints: { 'Flight Delay': {} } }, 'endpoints.Flight Delay', /lower-case/],
     [{ endpoints: { f: { dataPort: 70_000 } } }, 'endpoints.f.dataPort', /port/],
-    [{ endpoints: { f: { nope: 1 } } }, 'endpoints.f.nope', /unknown key/],
+    [{ endpoints: { f: { nope: 1 } } }, 'endpoints.f.nope', /unknown key; expected one of dataPort.*, requestTimeout$/],
+    [{ endpoints: { f: { requestTimeoutMs: 10 } } }, 'endpoints.f.requestTimeoutMs', /unknown key/],
+    [{ endpoints: { f: { requestTimeout: 10 } } }, 'endpoints.f.requestTimeout', /duration such as 10s.*got 10/],
+    [{ endpoints: { f: { requestTimeout: '0.1ms' } } }, 'endpoints.f.requestTimeout', /at least 1ms/],
+    [{ endpoints: { f: { requestTimeout: '11m' } } }, 'endpoints.f.requestTimeout', /at most 10m/],
+    [{ endpoints: { f: 8500 } }, 'endpoints.f', /mapping/],
   ])('%j: one clear problem at %s', (value, path, message) => {
     const problems = onprem().checkConfig(value);
     expect(problems.map((problem) => problem.path.join('.'))).toEqual([path]);

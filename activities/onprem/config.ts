@@ -1,5 +1,7 @@
+import { isAbsolute, normalize } from 'node:path';
 import { isSlug } from '@retempo/workflows/contracts';
 import type { Pool } from '@retempo/activities/ports';
+import { endpointOptionNames } from './serving/check-endpoint-options.js';
 import { checkEndpointOptions, type EndpointOptions } from './serving/index.js';
 
 /** Something wrong in a site's entry of `retempo.yaml`. */
@@ -44,13 +46,14 @@ function readDuration(
   reader: Reader,
   path: Path,
   value: unknown,
-  limits: { readonly example: string; readonly maxMs: number; readonly max: string }
+  limits: { readonly example: string; readonly maxMs: number; readonly max: string; readonly minMs?: number }
 ): number | undefined {
-  const { example, maxMs, max } = limits;
+  const { example, maxMs, max, minMs = 0 } = limits;
   const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)$/.exec(value) : null;
   const duration = match === null ? Number.NaN : Number(match[1]) * (millisecondsPer[match[2] ?? ''] ?? Number.NaN);
-  if (Number.isFinite(duration) && duration <= maxMs) return Math.round(duration);
-  return reader.refuse(path, `expected a duration such as ${example}, at most ${max}, got ${shown(value)}`);
+  if (Number.isFinite(duration) && duration <= maxMs && Math.round(duration) >= minMs) return Math.round(duration);
+  const bounds = `${minMs > 0 ? `at least ${minMs}ms and ` : ''}at most ${max}`;
+  return reader.refuse(path, `expected a duration such as ${example}, ${bounds}, got ${shown(value)}`);
 }
 
 function readWhole(reader: Reader, path: Path, value: unknown, min: number, max: number): number | undefined {
@@ -91,17 +94,44 @@ function readPools(reader: Reader, value: unknown): readonly Pool[] {
   });
 }
 
+/** Keys of an endpoint's entry: options by name, and the one duration among them with its unit. */
+const endpointKeys = [...endpointOptionNames.filter((name) => name !== 'requestTimeoutMs'), 'requestTimeout'];
+
 function readEndpoint(reader: Reader, name: string, value: unknown): EndpointOptions {
   const path = ['endpoints', name];
   if (!isSlug(name)) reader.refuse(path, 'expected a name in lower-case letters, digits and -');
-  for (const problem of checkEndpointOptions(value)) reader.refuse([...path, ...problem.path], problem.message);
-  return value as EndpointOptions;
+  const { requestTimeout, ...others } = readSection(reader, path, value, endpointKeys);
+  const options = Object.fromEntries(Object.entries(others).filter(([key]) => endpointKeys.includes(key)));
+  for (const problem of checkEndpointOptions(options)) reader.refuse([...path, ...problem.path], problem.message);
+  const limits = { example: '10s', minMs: 1, maxMs: 600_000, max: '10m' };
+  const requestTimeoutMs =
+    requestTimeout === undefined
+      ? undefined
+      : readDuration(reader, [...path, 'requestTimeout'], requestTimeout, limits);
+  return { ...options, ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }) };
+}
+
+/** A relative root that climbs means another place on the next machine: as everywhere in `retempo.yaml`, it is refused. */
+function readRoot(reader: Reader, value: unknown): string | null {
+  if (value === undefined) return null;
+  const isFolder = typeof value === 'string' && value.trim() !== '' && value.length <= 1024 && !value.includes('\0');
+  if (!isFolder) {
+    reader.refuse(['root'], `expected a folder, got ${shown(value)}`);
+    return null;
+  }
+  if (!isAbsolute(value) && normalize(value).split('/')[0] === '..') {
+    reader.refuse(
+      ['root'],
+      `expected a folder inside the state folder, got ${shown(value)}; to use a place outside it, write the absolute path`
+    );
+  }
+  return value;
 }
 
 /**
- * Reads a site's entry: `root` (folder), `pools` (`<name>: { slots }`, default `cpu: { slots: 2 }`), `stopGrace`
- * (duration, default 30s), `keepJobs` (duration, default 7d), `endpoints` (options by name, see {@link EndpointOptions}). Returns every problem
- * there is; the configuration is only meant to be used when there is none.
+ * Reads a site's entry: `root` (folder; a relative one starts at the state folder and stays inside it), `pools` (`<name>: { slots }`, default `cpu: { slots: 2 }`), `stopGrace`
+ * (duration, default 30s), `keepJobs` (duration, default 7d), `endpoints` (options by name, see {@link EndpointOptions};
+ * `requestTimeout` is a duration there). Returns every problem there is; the configuration is only meant to be used when there is none.
  */
 export function readConfig(value: unknown): {
   readonly config: OnpremConfig;
@@ -111,11 +141,9 @@ export function readConfig(value: unknown): {
   const reader: Reader = { problems, refuse: (path, message) => void problems.push({ path, message }) };
   const known = ['root', 'pools', 'stopGrace', 'keepJobs', 'endpoints'];
   const { root, pools, stopGrace, keepJobs, endpoints } = readSection(reader, [], value ?? {}, known);
-  const isFolder = typeof root === 'string' && root.trim() !== '' && root.length <= 1024 && !root.includes('\0');
-  if (root !== undefined && !isFolder) reader.refuse(['root'], `expected a folder, got ${shown(root)}`);
   const entries = endpoints === undefined ? [] : Object.entries(readSection(reader, ['endpoints'], endpoints, null));
   const config: OnpremConfig = {
-    root: isFolder ? root : null,
+    root: readRoot(reader, root),
     pools: pools === undefined ? defaultPools : readPools(reader, pools),
     stopGraceMs:
       stopGrace === undefined

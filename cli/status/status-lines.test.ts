@@ -31,7 +31,13 @@ const status: ModelStatus = {
 
 describe('statusLines', () => {
   it('says what runs, what waits for whom until when, and what one can do', () => {
-    const text = statusLines(status, { style, now, url, happens: null, troubles: ['evaluateGate failed 6 times'] }).join('\n');
+    const text = statusLines(status, {
+      style,
+      now,
+      url,
+      happens: null,
+      troubles: ['evaluateGate failed 6 times'],
+    }).join('\n');
     expect(text).toMatch(/^m {2}RUNNING {2}run r is in phase gate/);
     for (const part of [
       /run +r {3}gate, 1:00 {3}http:\/\/ui\/r/,

@@ -27,6 +27,9 @@ const checks: { readonly [key in keyof Required<EndpointOptions>]: Check } = {
   logKeepBytes: wholeWithin(1, 2 ** 50),
 };
 
+/** Names of all options. */
+export const endpointOptionNames: readonly string[] = Object.keys(checks);
+
 /** Everything that is wrong with one endpoint's options, as path and sentence; an empty list means nothing. */
 export function checkEndpointOptions(
   options: unknown
@@ -36,7 +39,7 @@ export function checkEndpointOptions(
   }
   return Object.entries(options).flatMap(([key, value]) => {
     const check = Object.hasOwn(checks, key) ? checks[key as keyof EndpointOptions] : undefined;
-    if (check === undefined) return [{ path: [key], message: `unknown key; known: ${Object.keys(checks).join(', ')}` }];
+    if (check === undefined) return [{ path: [key], message: `unknown key; known: ${endpointOptionNames.join(', ')}` }];
     if (value === undefined || check.holds(value)) return [];
     return [{ path: [key], message: `expected ${check.expected}, got ${JSON.stringify(value)?.slice(0, 80)}` }];
   });
