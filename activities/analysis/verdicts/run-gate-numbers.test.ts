@@ -177,7 +177,7 @@ describe('numbers of slices', () => {
     expect(result.slices).toHaveLength(5);
     for (const slice of result.slices) {
       const values = sliced
-        .filter((row) => String(row.slice[slice.property as 'part']) === slice.value)
+        .filter((row) => `${row.slice[slice.property as 'part' | 'half']}` === slice.value)
         .map((row) => row.candidate - row.champion);
       const n = values.length;
       const error = robustError(
