@@ -1,5 +1,6 @@
 export { isPortError, PortError } from './ports/index.js';
 export {
+  countWindows,
   describeSource,
   dueWindows,
   featureBins,

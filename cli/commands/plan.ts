@@ -9,7 +9,7 @@ export const plan: CommandDefinition = {
   name: 'plan',
   summary: 'show what apply would change',
   description:
-    'Reads retempo.yaml and the model files, compares them with what runs, and says what apply would do. Changes nothing.',
+    'Reads retempo.yaml and the model files, compares them with what runs, and says what apply would do and what a run would find: too few rows for the gate, a canary that needs a day. Changes nothing.',
   examples: ['retempo plan', 'retempo plan --json | jq .upToDate'],
   json: '{ v, upToDate, models: [{ model, file, change: add|change|restore|none, specDigest, specChanges, fileChanges, schedule, notes }], reapers, unknown, hints: [{ model, kind, text }] }',
   action: async (session: Session) => {
@@ -18,7 +18,12 @@ export const plan: CommandDefinition = {
     const changes = await projectChanges(session, { keep: false });
     const hints = await hintsFor(session, changes);
     const { style } = session;
-    const signs = { canary: style.active('i'), gate: style.warn('!'), notEnforced: style.warn('!') };
+    const signs = {
+      canary: style.active('i'),
+      data: style.warn('!'),
+      gate: style.warn('!'),
+      notEnforced: style.warn('!'),
+    };
     const lines = [
       ...changeLines(changes, style),
       ...hints.map(({ model, kind, text }) => `${signs[kind]} ${model}: ${text}`),

@@ -2,6 +2,7 @@ import type { Session } from '../session.js';
 import type { ProjectChanges } from '../apply/changes.js';
 import { storeCall } from '../apply/call.js';
 import { canaryHint } from './canary-hint.js';
+import { dataHint } from './data-hint.js';
 import { gateHint, lastComparisons } from './gate-hint.js';
 import { notEnforced } from './not-enforced.js';
 import { recentTraffic } from './traffic.js';
@@ -9,7 +10,7 @@ import { recentTraffic } from './traffic.js';
 /** Something worth knowing before it is applied. */
 export interface Hint {
   readonly model: string;
-  readonly kind: 'canary' | 'gate' | 'notEnforced';
+  readonly kind: 'canary' | 'data' | 'gate' | 'notEnforced';
   readonly text: string;
 }
 
@@ -20,6 +21,8 @@ export async function hintsFor(session: Session, changes: ProjectChanges): Promi
   for (const { model, spec, change } of changes.models) {
     if (change === 'none') continue;
     for (const text of notEnforced(spec)) hints.push({ model, kind: 'notEnforced', text });
+    const data = await dataHint(spec, storeCall(session.io)).catch(() => null);
+    if (data !== null) hints.push({ model, kind: 'data', text: data });
     const site = sites.find(({ id }) => id === spec.release.site);
     const asked = { call: storeCall(session.io), now: Date.now() };
     const traffic = await recentTraffic(site, spec.release.endpoint, asked).catch(() => null);

@@ -33,7 +33,9 @@ export function watchLines(seen: Observation, context: { readonly style: Style; 
   const { style, now } = context;
   const { status, part } = seen;
   const { model, running, champion, next } = status;
-  const phase = running === null ? status.phase : (status.detail?.phase ?? phaseOfPart(part) ?? running.phase);
+  const partly = status.detail?.phase ?? phaseOfPart(part);
+  // A part that is done has handed over: the run knows to whom.
+  const phase = running === null ? status.phase : partly === null || partly === 'done' ? running.phase : partly;
   // A log tail has many lines; the rewritten display has one.
   const [happens = '', ...more] = harmless(whatHappens(seen)).split('\n');
   const { label, what: short } = labelled(phase, happens);

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { onprem } from '@retempo/onprem';
 import { loadProject } from '@retempo/workers';
+import { readmeBlock } from '../support/readme-block.js';
 import { repositoryRoot } from '../support/repository.js';
 
 // Every command and snippet of the README is run, as it stands there, on a copy of the example. Only ports are changed:
@@ -14,14 +15,6 @@ import { repositoryRoot } from '../support/repository.js';
 
 const run = promisify(execFile);
 const root = fileURLToPath(repositoryRoot);
-
-/** The fenced block after `<!-- marker -->`. */
-async function block(marker: string): Promise<string> {
-  const text = await readFile(join(root, 'README.md'), 'utf8');
-  const found = text.split(`<!-- ${marker} -->`)[1]?.match(/```\w+\n([\s\S]*?)```/)?.[1];
-  if (found === undefined) throw new Error(`README.md has no block <!-- ${marker} -->`);
-  return found;
-}
 
 describe('README', () => {
   let folder: string;
@@ -46,7 +39,7 @@ describe('README', () => {
     const config = await readFile(join(folder, 'retempo.yaml'), 'utf8');
     expect(config).toContain('8500');
     await writeFile(join(folder, 'retempo.yaml'), config.replace('8500', '0'));
-    const [enter, command, ...more] = (await block('runs: dev')).trim().split('\n');
+    const [enter, command, ...more] = (await readmeBlock('runs: dev')).trim().split('\n');
     expect([enter, command, more]).toEqual(['cd examples/flight-delay', 'npx retempo dev', []]);
     dev = spawn('npx', ['retempo', 'dev', '--port', '0', '--ui-port', '0'], {
       cwd: folder,
@@ -73,7 +66,7 @@ describe('README', () => {
   });
 
   it('your own model in ten minutes: every command works and says what the README promises', async () => {
-    const [enter, ...commands] = (await block('runs: session')).trim().split('\n');
+    const [enter, ...commands] = (await readmeBlock('runs: session')).trim().split('\n');
     expect(enter).toBe('cd examples/flight-delay');
     const said: Record<string, string> = {};
     for (const command of commands) said[command.split(' ')[2]!] = await bash(command);
@@ -86,7 +79,7 @@ describe('README', () => {
   });
 
   it('the served model answers the request', async () => {
-    const command = await block('runs: infer');
+    const command = await readmeBlock('runs: infer');
     expect(command).toContain('http://127.0.0.1:8500/');
     const answer = JSON.parse(await bash(command.replace('http://127.0.0.1:8500', endpoint()))) as {
       outputs: { name: string; data: number[] }[];
@@ -98,28 +91,33 @@ describe('README', () => {
 
   it('the starter is answered', async () => {
     const file = join(folder, 'starter.mjs');
-    await writeFile(file, await block('runs: starter'));
+    await writeFile(file, await readmeBlock('runs: starter'));
     const env = { ...process.env, TEMPORAL_ADDRESS: address() };
     const { stdout } = await run(process.execPath, [file], { cwd: folder, env, timeout: 60_000 });
     expect(stdout).toMatch(/^(accepted|coalesced) retempo\/flight-delay\/run\/2-/);
   });
 
-  it('the smallest model file is one', async () => {
+  it('the smallest model file is one, and plan says what is missing', async () => {
     const project = await mkdtemp(join(tmpdir(), 'retempo-smallest-'));
     elsewhere.push(project);
     await mkdir(join(project, 'models'), { recursive: true });
-    await writeFile(join(project, 'models/churn.yaml'), await block('checked: model file'));
+    await writeFile(join(project, 'models/churn.yaml'), await readmeBlock('checked: model file'));
     for (const program of ['train.py', 'predict.py']) await writeFile(join(project, program), 'print()\n');
-    await writeFile(join(project, 'retempo.yaml'), 'sites:\n  onprem.local: { pools: { cpu: { slots: 2 } } }\n');
+    await writeFile(join(project, 'retempo.yaml'), await readmeBlock('checked: project file'));
     const { models } = await loadProject({ folder: project, providers: [onprem()] });
     expect(models[0]?.draft).toMatchObject({ model: 'churn', train: { run: ['python3', 'train.py'] } });
     // The command of the checkout, in a folder that knows nothing of it.
-    const script = ['shopt -s expand_aliases', await block('runs: command'), `cd ${project}`, 'retempo plan'].join(
-      '\n'
-    );
+    const script = [
+      'shopt -s expand_aliases',
+      await readmeBlock('runs: command'),
+      `cd ${project}`,
+      'retempo plan',
+    ].join('\n');
     const env = { ...process.env, NO_COLOR: '1', TEMPORAL_ADDRESS: address() };
     const { stdout } = await run('bash', ['-euc', script], { cwd: root, env, timeout: 60_000 });
     expect(stdout).toContain('+ model churn    governor retempo/churn, watch every 7 d');
-    expect(stdout).not.toContain('!');
+    expect(stdout.split('\n').filter((line) => line.startsWith('!'))).toEqual([
+      `! churn: a run would end as it begins: there is no file ${project}/data/customers.parquet`,
+    ]);
   });
 });

@@ -14,7 +14,7 @@ export { mergeProfiles } from './merge-profiles.js';
 export { profileOf } from './profile.js';
 export type { ProfileInput } from './profile.js';
 export type { CategoricalProfile, FeatureProfile, NumericProfile, Profile } from './profile-types.js';
-export { snapshotData } from './snapshot.js';
+export { countWindows, snapshotData } from './snapshot.js';
 export type { DataSnapshot, SnapshotInput, WindowRows } from './snapshot.js';
 export type { Column, ColumnKind } from './source.js';
 export { validateRows } from './validate.js';

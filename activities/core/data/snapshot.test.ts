@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { DataSpec } from '@retempo/workflows/contracts';
 import { describe, expect, it } from 'vitest';
 
-import { snapshotData } from './snapshot.js';
+import { countWindows, snapshotData } from './snapshot.js';
 import {
   dataSpec,
   DAY_MS,
@@ -58,6 +58,8 @@ describe('snapshotData', () => {
     const labelled = (of: readonly PlainRow[]) =>
       of.filter((row) => row.late !== null).sort((a, b) => (a.at < b.at ? -1 : 1));
     expect(result.train.rows).toBe(labelled(train).length);
+    const counted = await countWindows({ data: dataSpec(source, { unit: 'at.day' }) });
+    expect(counted).toEqual({ train: result.train, evaluate: result.evaluate });
     expect(result.evaluate.rows).toBe(labelled(evaluate).length);
     expect(result.labelCoverage).toEqual({
       train: labelled(train).length / 120,

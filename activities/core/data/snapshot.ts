@@ -65,20 +65,7 @@ export async function snapshotData(
 ): Promise<DataSnapshot> {
   return withEngine(options, call, async (engine) => {
     const { data } = input;
-    const source = await openSource(engine, data.source, { text: [data.key] });
-    const plan = planColumns(source, input);
-    const span = await eventSpan(engine, source, plan.bound);
-    const windows = clipEvaluation(splitWindows(span.maxMs, data), input.evaluateOnlyAfter, data);
-    requireCovered(windows, span, data, source.source);
-
-    const where = (window: { readonly fromMs: number; readonly toMs: number }) =>
-      `${plan.bound.time} >= ${sqlInstant(window.fromMs)} AND ${plan.bound.time} < ${sqlInstant(window.toMs)}`;
-    const either = `((${where(windows.train)}) OR (${where(windows.evaluate)}))`;
-    await requireUniqueKeys(engine, source, { key: plan.bound.key, keyName: data.key, where: either });
-    const train = await countLabels(engine, source, plan, where(windows.train), data.label.column);
-    const evaluate = await countLabels(engine, source, plan, where(windows.evaluate), data.label.column);
-    requireRows({ train, evaluate }, windows, source.source);
-
+    const { source, plan, span, windows, where, train, evaluate } = await checkWindows(engine, input);
     const label = sqlName(data.label.column);
     const inputs = unique([data.key, data.time, ...plan.features.map((column) => column.name)]).map(sqlName);
     const write = (
@@ -98,8 +85,8 @@ export async function snapshotData(
 
     return {
       watermark: iso(span.maxMs),
-      train: { from: iso(windows.train.fromMs), to: iso(windows.train.toMs), rows: train.labelled },
-      evaluate: { from: iso(windows.evaluate.fromMs), to: iso(windows.evaluate.toMs), rows: evaluate.labelled },
+      train: windowRows(windows.train, train.labelled),
+      evaluate: windowRows(windows.evaluate, evaluate.labelled),
       labelCoverage: {
         train: train.labelled / train.rows,
         evaluate: evaluate.labelled / evaluate.rows,
@@ -115,6 +102,50 @@ export async function snapshotData(
   });
 }
 
+/**
+ * The windows that a run would cut out of the source now, and their labelled rows; writes nothing. A model that has a
+ * champion is evaluated on no more than that.
+ *
+ * @throws PortError as {@link snapshotData}.
+ */
+export async function countWindows(
+  input: Pick<SnapshotInput, 'data' | 'sliceBy'>,
+  call?: Call,
+  options: EngineOptions = {}
+): Promise<Pick<DataSnapshot, 'train' | 'evaluate'>> {
+  return withEngine(options, call, async (engine) => {
+    const { windows, train, evaluate } = await checkWindows(engine, input);
+    return {
+      train: windowRows(windows.train, train.labelled),
+      evaluate: windowRows(windows.evaluate, evaluate.labelled),
+    };
+  });
+}
+
+const windowRows = ({ fromMs, toMs }: Windows['train'], rows: number): WindowRows => ({
+  from: iso(fromMs),
+  to: iso(toMs),
+  rows,
+});
+
+/** Everything that is checked and counted before anything is written. */
+async function checkWindows(engine: Engine, input: Omit<SnapshotInput, 'folder'>) {
+  const { data } = input;
+  const source = await openSource(engine, data.source, { text: [data.key] });
+  const plan = planColumns(source, input);
+  const span = await eventSpan(engine, source, plan.bound);
+  const windows = clipEvaluation(splitWindows(span.maxMs, data), input.evaluateOnlyAfter, data);
+  requireCovered(windows, span, data, source.source);
+  const where = (window: Windows['train']) =>
+    `${plan.bound.time} >= ${sqlInstant(window.fromMs)} AND ${plan.bound.time} < ${sqlInstant(window.toMs)}`;
+  const either = `((${where(windows.train)}) OR (${where(windows.evaluate)}))`;
+  await requireUniqueKeys(engine, source, { key: plan.bound.key, keyName: data.key, where: either });
+  const train = await countLabels(engine, source, plan, where(windows.train), data.label.column);
+  const evaluate = await countLabels(engine, source, plan, where(windows.evaluate), data.label.column);
+  requireRows({ train, evaluate }, windows, source.source);
+  return { source, plan, span, windows, where, train, evaluate };
+}
+
 interface ColumnPlan {
   readonly bound: BoundColumns;
   readonly label: Column;
@@ -123,7 +154,7 @@ interface ColumnPlan {
   readonly slices: readonly { readonly name: string; readonly sql: string }[];
 }
 
-function planColumns(source: OpenSource, { data, sliceBy = [] }: SnapshotInput): ColumnPlan {
+function planColumns(source: OpenSource, { data, sliceBy = [] }: Omit<SnapshotInput, 'folder'>): ColumnPlan {
   const bound = bindColumns(source, { time: data.time, key: data.key, label: data.label.column });
   const { features, problems } = selectFeatures(source, data);
   const all = [...bound.problems, ...problems];
