@@ -12,13 +12,16 @@ const log = (message: string): void => {
   process.stderr.write(`${new Date().toISOString()} ${message}\n`);
 };
 
+// From the first moment: it may be told to stop as soon as it can be found, which is before its start has returned.
+const told = new Promise<void>((resolve) => {
+  process.on('SIGTERM', () => resolve());
+  process.on('SIGINT', () => resolve());
+});
+
 try {
   const router = await startRouter(state, after, log);
   log(`router ready: data port ${router.dataPort}, admin port ${router.adminPort}`);
-  let stopping = false;
-  const stop = () => {
-    if (stopping) return;
-    stopping = true;
+  void told.then(() => {
     log('router stops');
     router.stop().then(
       () => process.exit(0),
@@ -27,9 +30,7 @@ try {
         process.exit(1);
       }
     );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  });
 } catch (error) {
   log(`router cannot start: ${(error as Error).message}`);
   process.exit(error instanceof AlreadyRunning ? alreadyRunningExitCode : 1);

@@ -103,10 +103,14 @@ export async function stopRouterProcess(files: RouterFiles, graceMs: number): Pr
   signalProcess(running.process, 'SIGTERM');
   const untilMs = Date.now() + graceMs;
   while (isAlive(running.process) && Date.now() < untilMs) await sleep(pollEveryMs);
-  if (!isAlive(running.process)) return;
-  signalProcess(running.process, 'SIGKILL');
-  for (const server of running.servers) signalProcess(server, 'SIGKILL');
-  replaceJson(files.process, { ...running, stopped: true } satisfies RouterProcess);
+  if (isAlive(running.process)) {
+    signalProcess(running.process, 'SIGKILL');
+    for (const server of running.servers) signalProcess(server, 'SIGKILL');
+  }
+  // One that could not say so itself was stopped all the same: nobody brings it back.
+  const last = readJson(files.process) as RouterProcess | null;
+  if (last !== null && !last.stopped && lifeOf(last) === lifeOf(running))
+    replaceJson(files.process, { ...last, stopped: true } satisfies RouterProcess);
 }
 
 const dyingWithinMs = 500;
