@@ -13,6 +13,10 @@ export const noWorkerTook = (error: unknown): boolean =>
   error.cause instanceof TimeoutFailure &&
   (error.cause as { timeoutType?: string }).timeoutType === 'SCHEDULE_TO_START';
 
+/** True when the time was over, and no attempt before had said what was wrong. */
+export const timedOut = (error: unknown): boolean =>
+  error instanceof ActivityFailure && error.cause instanceof TimeoutFailure && error.cause.cause === undefined;
+
 /** The innermost message: what a person wants to read. */
 export function rootMessage(error: unknown): string {
   let current: unknown = error;

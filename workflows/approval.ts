@@ -65,7 +65,8 @@ export class ApprovalDesk {
 
   private take(vote: ApprovalVote, kind: 'approve' | 'reject', onVote: () => void): ButtonAnswer {
     const { open } = this;
-    if (open === null || this.decision !== null) return { done: false, reason: 'nothing waits for an approval here' };
+    if (open === null || this.decision !== null)
+      return { done: false, reason: 'nothing waits for an approval here; the status of the model names what does' };
     const other = (['model', 'evidence', 'policy'] as const).find(
       (name) => vote.digests?.[name] !== open.digests[name]
     );

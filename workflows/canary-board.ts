@@ -9,7 +9,7 @@ import {
   type Phase,
   type WaitingFor,
 } from './contracts/index.js';
-import { currentWeight } from './domain/index.js';
+import { canaryWait, currentWeight, timeText } from './domain/index.js';
 import { releaseReported, type RunStatus } from './messages.js';
 import { phaseReporter, showDetails } from './visibility.js';
 
@@ -33,6 +33,8 @@ export class CanaryBoard {
   private trouble: string | null = null;
   private waitingFor: WaitingFor | null = null;
   private title = '';
+  /** Epoch milliseconds, or null before the first wait. */
+  private nextLook: number | null = null;
   /** Weight of the candidate that was last set; -1 before the first. */
   weight = -1;
 
@@ -86,9 +88,9 @@ export class CanaryBoard {
     this.tellGovernor();
   }
 
-  blocked(state: CanaryState, reason: string): void {
+  blocked(state: CanaryState, reason: string, nextTry: number): void {
     this.report('rollbackBlocked', { verdict: 'error' });
-    this.show(state, `rollback blocked: ${reason}`);
+    this.show(state, `rollback blocked: ${reason}; tried again at ${timeText(nextTry, Date.now())}`);
   }
 
   status(state: CanaryState): RunStatus {
@@ -129,13 +131,29 @@ export class CanaryBoard {
 
   private sentence(state: CanaryState): string {
     if (this.title !== '') return this.title;
-    const head = `canary ${Math.max(0, this.weight)} %`;
-    if (state.paused !== null)
-      return `${head}, paused by ${state.paused.by}: ${state.paused.reason}; guardrails stay on`;
-    if (this.waitingFor !== null) return `${head}, waits for ${this.waitingFor.what}`;
-    if (this.trouble !== null) return `${head}, no look was possible: ${this.trouble}`;
-    if (state.heldBecause !== null) return `${head}, held: ${state.heldBecause}`;
-    return `${head}  ${this.last?.reasons[0] ?? 'before its first look'}`;
+    return `canary ${Math.max(0, this.weight)} %${this.standing(state)}; ${this.wait(state)}`;
+  }
+
+  private standing(state: CanaryState): string {
+    if (state.paused !== null) return `, paused by ${state.paused.by}: ${state.paused.reason}; guardrails stay on`;
+    if (this.waitingFor !== null) return `, waits for ${this.waitingFor.what}`;
+    if (this.trouble !== null) return `, no look was possible: ${this.trouble}`;
+    if (state.heldBecause !== null) return `, held: ${state.heldBecause}`;
+    return `  ${this.last?.reasons[0] ?? 'before its first look'}`;
+  }
+
+  /** Until when, and what then. */
+  private wait(state: CanaryState): string {
+    const { until, outcome } = canaryWait(state, this.input.release);
+    const now = Date.now();
+    const end = `${outcome} at ${timeText(until, now)}`;
+    return this.nextLook === null ? end : `next look at ${timeText(this.nextLook, now)}, ${end}`;
+  }
+
+  /** The canary sleeps until then, unless somebody wakes it. */
+  sleeps(state: CanaryState, until: number): void {
+    this.nextLook = until;
+    if (state.rollback === null) this.show(state);
   }
 
   private tellGovernor(): void {

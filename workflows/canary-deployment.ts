@@ -3,7 +3,6 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
-  getExternalWorkflowHandle,
   isCancellation,
   setHandler,
 } from '@temporalio/workflow';
@@ -12,7 +11,6 @@ import { ApprovalDesk } from './approval.js';
 import { CanaryBoard } from './canary-board.js';
 import {
   failureType,
-  governorId,
   type ApprovalDigests,
   type CanaryInput,
   type CanaryResult,
@@ -29,6 +27,7 @@ import {
   initialCanary,
   pauseCanary,
   resumeCanary,
+  timeText,
   type CanaryMove,
 } from './domain/index.js';
 import {
@@ -44,18 +43,9 @@ import {
 } from './endpoint-writer.js';
 import { historyBeyond } from './history-length.js';
 import { checkButton } from './message-checks.js';
-import {
-  abort,
-  championRestored,
-  getRunStatus,
-  pause,
-  promote,
-  resume,
-  rollback,
-  type Button,
-  type ButtonAnswer,
-} from './messages.js';
+import { abort, getRunStatus, pause, promote, resume, rollback, type Button, type ButtonAnswer } from './messages.js';
 import { controlWrites, servingReads } from './proxies.js';
+import { makeChampionAgain } from './restore-champion.js';
 
 /** Well inside the server's suggestion; a look costs 11 events. */
 const eventsBeforeContinue = 2_000;
@@ -77,6 +67,8 @@ class Canary {
   private revisions: readonly string[];
   private judged: NonNullable<CanaryInput['resume']>['judged'];
   private awake = false;
+  /** The look that is under way: a way back does not wait for its retries. */
+  private looking: CancellationScope | null = null;
   /** The candidate has 100 % by read-back: no way back inside this canary. */
   private promoted = false;
   private readonly desk: ApprovalDesk;
@@ -142,7 +134,8 @@ class Canary {
   /** Deploys the candidate at weight 0 and begins the first step; a first version gets everything at once. */
   private async open(): Promise<CanaryResult | null> {
     const { release, releaseId, candidate, champion, model } = this.input;
-    this.board.show(this.state, 'deploying');
+    const ready = timeText(Date.now() + release.deployDeadlineMs, Date.now());
+    this.board.show(this.state, `deploying ${candidate.version} at weight 0; it has to answer by ${ready}`);
     const before = await this.describe();
     if (before !== null) assertServes(before, champion?.version ?? null, model, release.endpoint);
     this.epoch = (before?.epoch ?? 0) + 1;
@@ -164,6 +157,7 @@ class Canary {
     const { release } = this.input;
     for (;;) {
       const weight = currentWeight(this.state, release);
+      this.board.sleeps(this.state, Date.now() + release.lookEveryMs);
       await condition(() => this.awake, release.lookEveryMs, { summary: `next look at ${weight} %` });
       this.awake = false;
       const done = this.state.rollback === null ? await this.look() : await this.end();
@@ -183,25 +177,28 @@ class Canary {
     const { release, candidate, champion, model, releaseId } = this.input;
     const weight = currentWeight(this.state, release);
     try {
-      const look = await servingReads(release.site, this.limits).observe.executeWithOptions(
-        { summary: `look ${this.state.looks + 1} at ${weight} %` },
-        [
-          {
-            endpoint: release.endpoint,
-            model,
-            releaseId,
-            release,
-            candidate: candidate.version,
-            champion: champion?.version ?? null,
-            step: this.state.step,
-            stepElapsedMs: Math.max(0, Date.now() - this.state.stepStartedAt),
-            weight,
-            revisions: this.revisions,
-            epoch: this.epoch,
-            look: this.state.looks + 1,
-            judged: this.judged,
-          },
-        ]
+      this.looking = new CancellationScope();
+      const look = await this.looking.run(() =>
+        servingReads(release.site, this.limits).observe.executeWithOptions(
+          { summary: `look ${this.state.looks + 1} at ${weight} %` },
+          [
+            {
+              endpoint: release.endpoint,
+              model,
+              releaseId,
+              release,
+              candidate: candidate.version,
+              champion: champion?.version ?? null,
+              step: this.state.step,
+              stepElapsedMs: Math.max(0, Date.now() - this.state.stepStartedAt),
+              weight,
+              revisions: this.revisions,
+              epoch: this.epoch,
+              look: this.state.looks + 1,
+              judged: this.judged,
+            },
+          ]
+        )
       );
       this.judged = look.judged;
       this.board.saw(look);
@@ -210,6 +207,7 @@ class Canary {
       this.askForApproval();
       return await this.obey(turn.move);
     } catch (error) {
+      if (isCancellation(error) && this.state.rollback !== null) return this.end();
       if (isCancellation(error) || failureTypeOf(error) === undefined) throw error;
       this.board.problem(rootMessage(error));
       const blind = afterLook(this.state, this.board.blindLook(rootMessage(error)), release, Date.now());
@@ -246,7 +244,7 @@ class Canary {
 
   private async promote(reason: string): Promise<CanaryResult> {
     const { release, candidate, champion, model, releaseId } = this.input;
-    this.board.show(this.state, 'promoting');
+    this.board.show(this.state, `giving 100 % to ${candidate.version}`);
     const state = await setWeights(this.writer, { [candidate.version]: 100 }, null, `100 % to ${candidate.version}`);
     if (state.versions[candidate.version]?.weight !== 100) {
       throw ApplicationFailure.create({
@@ -283,13 +281,13 @@ class Canary {
   private async restore(reason: string, result: CanaryResult['result']): Promise<CanaryResult> {
     return CancellationScope.nonCancellable(async () => {
       const { champion, candidate, model, releaseId, release } = this.input;
-      this.board.show(this.state, 'rollingBack');
+      this.board.show(this.state, `rolling back to ${champion?.version ?? 'nothing'}: ${reason}`);
       const what = `the way back to ${champion?.version ?? 'nothing'} on ${release.endpoint} (${release.site})`;
       const state = await untilDone(
         { limits: this.limits, model, releaseId, what },
-        (why) => {
+        (why, nextTry) => {
           this.state = { ...this.state, phase: 'rollbackBlocked' };
-          this.board.blocked(this.state, why);
+          this.board.blocked(this.state, why, nextTry);
         },
         () => giveBack(this.writer, champion, releaseId, release.deployDeadlineMs)
       );
@@ -298,26 +296,11 @@ class Canary {
       if (champion === null) {
         return this.close(result, `${reason}; there is no champion to give the traffic to`, state);
       }
-      if (this.input.restoreFor !== undefined) await this.makeChampion(this.input.restoreFor);
+      if (this.input.restoreFor !== undefined) await makeChampionAgain(this.input, this.input.restoreFor);
       else if (candidate.version !== champion.version)
         await retireVersions(this.writer, [candidate.version], releaseId);
       return this.close(result, reason, state);
     });
-  }
-
-  /** A person wanted this version back: once its 100 % was read back, the registry and the governor follow. */
-  private async makeChampion({ actor, reason }: { readonly actor: string; readonly reason: string }): Promise<void> {
-    const { champion, candidate, model, releaseId } = this.input;
-    const { version } = champion!;
-    const change = {
-      model,
-      version,
-      expected: candidate.version,
-      releaseId,
-      reason: `rollback by ${actor}: ${reason}`,
-    };
-    if (version !== candidate.version) await controlWrites(this.limits).setChampion(change);
-    await getExternalWorkflowHandle(governorId(model)).signal(championRestored, { version, actor, reason });
   }
 
   private describe(): Promise<EndpointState | null> {
@@ -376,18 +359,23 @@ class Canary {
     setHandler(
       message,
       (button): ButtonAnswer => {
-        if (this.state.phase === 'ended') return { done: false, reason: 'this canary has ended' };
+        if (this.state.phase === 'ended')
+          return { done: false, reason: 'this canary has ended; what serves can be rolled back at the model' };
         if (this.promoted) {
           const { version } = this.input.candidate;
           return {
             done: false,
-            reason: `${version} has all traffic and becomes the champion; this canary cannot undo it`,
+            reason: `${version} has all traffic and becomes the champion; roll back at the model when that is done`,
           };
         }
         if (this.state.rollback !== null)
-          return { done: false, reason: 'a rollback is under way and cannot be undone' };
+          return {
+            done: false,
+            reason: 'a rollback is under way and cannot be undone; ask for a retrain when it has ended',
+          };
         press(button);
         this.awake = true;
+        if (this.state.rollback !== null) this.looking?.cancel();
         return { done: true, reason: this.board.status(this.state).sentence };
       },
       { description, validator: checkButton }

@@ -1,4 +1,4 @@
-import { allHandlersFinished, condition, continueAsNew, setHandler } from '@temporalio/workflow';
+import { allHandlersFinished, condition, continueAsNew, setHandler, type SignalDefinition } from '@temporalio/workflow';
 import {
   digestOf,
   governorId,
@@ -42,6 +42,7 @@ import {
 import { controlReads, controlWrites } from './proxies.js';
 import { governorBoard } from './governor-board.js';
 import { GovernorMemory, type GovernorInput } from './governor-memory.js';
+import { recoverGovernor } from './governor-recovery.js';
 import { historyBeyond } from './history-length.js';
 import {
   checkButton,
@@ -74,6 +75,8 @@ const mostEvents = 1_000;
 export async function continuousTraining(input: GovernorInput): Promise<void> {
   await new Governor(input).run();
 }
+
+type Change = (state: GovernorState, now: number) => GovernorState;
 
 class Governor {
   private spec: ModelSpec;
@@ -176,13 +179,9 @@ class Governor {
 
   /** After Terminate the registry knows what was decided; the registry and the endpoint know what serves. */
   private async recover(): Promise<void> {
-    const { model } = this.spec;
-    const snapshot = (await controlReads(this.installation.limits).loadGovernor({
-      model,
-    })) as unknown as GovernorState | null;
-    const { champion } = await controlReads(this.installation.limits).getChampion({ model, anchor: null });
-    const base = snapshot ?? initialGovernor(Date.now());
-    this.memory.restore({ ...base, champion: champion?.version ?? null }, []);
+    const { state, noted } = await recoverGovernor(this.installation.limits, this.spec.model);
+    this.memory.restore(state, []);
+    this.settle(noted);
     for (const late of this.backlog.splice(0)) late();
     await this.askAboutRun();
   }
@@ -279,28 +278,32 @@ class Governor {
         'Ask for a retrain: { kind, source, id, cause, at, actor, force? }. The same source and id are answered once.',
       validator: checkTrigger,
     });
-    setHandler(triggersReported, (signal) =>
-      this.later(() => readableTriggers(signal).forEach((trigger) => this.answer(trigger)))
+    setHandler(
+      triggersReported,
+      (signal) => this.later(() => readableTriggers(signal).forEach((trigger) => this.answer(trigger))),
+      { description: 'Events that need no answer: { triggers: [...] }, each as for requestRetrain.' }
     );
-    setHandler(windowReported, (window) => {
-      if (isWindowReport(window)) this.later(() => this.settle((s) => takeWindow(s, window, this.context())));
-    });
-    setHandler(releaseReported, (news) => {
-      if (isReleaseReport(news)) this.later(() => this.settle((s) => takeReport(s, news, this.context())));
-    });
-    setHandler(championRestored, (now) => {
-      if (!isRestoredChampion(now)) return;
-      this.later(() => this.settle((s) => takeRestored(s, now.version, now.actor, now.reason, Date.now())));
-    });
+    this.hear(windowReported, 'A monitoring window was judged. Sent by driftCheck.', isWindowReport, (s, window) =>
+      takeWindow(s, window, this.context())
+    );
+    this.hear(releaseReported, 'News of a run: phase, wait, outcome. Sent by the run.', isReleaseReport, (s, news) =>
+      takeReport(s, news, this.context())
+    );
+    this.hear(championRestored, 'A rollback was carried out. Sent by the canary.', isRestoredChampion, (s, now) =>
+      takeRestored(s, now.version, now.actor, now.reason, Date.now())
+    );
     setHandler(
       pause,
-      ({ actor, reason }) => this.answering(() => this.press((s, now) => pauseModel(s, actor, reason, now), 'paused')),
+      ({ actor, reason }) =>
+        this.answering(() => this.press((s, now) => pauseModel(s, actor, reason, now), 'paused', 'is paused already')),
       { description: 'Start no new runs: { actor, reason }.', validator: checkButton }
     );
     setHandler(
       resume,
       ({ actor, reason }) =>
-        this.answering(() => this.press((s, now) => resumeModel(s, actor, reason, now), 'resumed')),
+        this.answering(() =>
+          this.press((s, now) => resumeModel(s, actor, reason, now), 'resumed', 'is neither paused nor on hold')
+        ),
       { description: 'End a pause, a hold or an open breaker: { actor, reason }.', validator: checkButton }
     );
     setHandler(rollback, (by) => this.answering(() => this.askRollback(by)), {
@@ -322,10 +325,21 @@ class Governor {
     setHandler(
       getDecisions,
       (query) => (this.memory.known ? this.current.decisions : []).slice(0, query?.limit ?? 20),
-      {
-        description: 'The last decisions, newest first. Older ones are in the registry.',
-      }
+      { description: 'The last decisions, newest first. Older ones are in the registry.' }
     );
+  }
+
+  /** A signal that changes the state; what nobody can read changes nothing. */
+  private hear<T>(
+    signal: SignalDefinition<[T]>,
+    description: string,
+    readable: (message: T) => boolean,
+    take: (state: GovernorState, message: T) => GovernorState
+  ): void {
+    const heard = (message: T) => {
+      if (readable(message)) this.later(() => this.settle((state) => take(state, message)));
+    };
+    setHandler(signal, heard, { description });
   }
 
   private configure({ spec, specDigest, installation, ifDigest }: ConfigureRequest) {
@@ -360,14 +374,12 @@ class Governor {
     return request.answer!;
   }
 
-  private press(change: (state: GovernorState, now: number) => GovernorState, what: string): ButtonAnswer {
+  private press(change: Change, done: string, already: string): ButtonAnswer {
     const before = this.current;
     this.settle((state) => change(state, Date.now()));
-    const done = this.current !== before;
-    return {
-      done,
-      reason: done ? `${this.spec.model} is ${what}` : `nothing to change: ${this.spec.model} was not to be ${what}`,
-    };
+    const changed = this.current !== before;
+    const { model } = this.spec;
+    return { done: changed, reason: changed ? `${model} is ${done}` : `nothing to change: ${model} ${already}` };
   }
 
   /** Decides at once, answers when the decision is saved: an answer that was given survives a Terminate. */

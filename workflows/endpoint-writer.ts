@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancellationScope, isCancellation, log, sleep } from '@temporalio/workflow';
-import { failureTypeOf, rootMessage } from './activity-failures.js';
+import { failureTypeOf, rootMessage, timedOut } from './activity-failures.js';
 import {
   deployKey,
   failureType,
@@ -9,7 +9,7 @@ import {
   type ReleaseSpec,
   type VersionId,
 } from './contracts/index.js';
-import { controlWrites, servingReads, servingWrites } from './proxies.js';
+import { controlWrites, servingReads, servingWrites, wayBackReads, wayBackWrites } from './proxies.js';
 
 // Writes of one canary to one endpoint. Every write carries our epoch and the revision we believe in, so that a write
 // that was delayed on its way can never undo a later one.
@@ -19,7 +19,14 @@ export interface EndpointWriter {
   readonly endpoint: string;
   readonly epoch: number;
   readonly limits: Limits;
+  /** On the way back somebody tries again after every failure: each single call tries for a short time only. */
+  readonly wayBack?: boolean;
 }
+
+const readsOf = ({ site, limits, wayBack }: EndpointWriter) =>
+  wayBack === true ? wayBackReads(site, limits) : servingReads(site, limits);
+const writesOf = ({ site, limits, wayBack }: EndpointWriter) =>
+  wayBack === true ? wayBackWrites(site, limits) : servingWrites(site, limits);
 
 export type Weights = { readonly [version: VersionId]: number };
 interface Lease {
@@ -54,12 +61,12 @@ export async function setWeights(
   lease: Lease | null,
   summary: string
 ): Promise<EndpointState> {
-  const { site, endpoint, epoch, limits } = writer;
+  const { site, endpoint, epoch } = writer;
   for (let tries = 1; ; tries++) {
-    const before = await servingReads(site, limits).describeEndpoint({ endpoint });
+    const before = await readsOf(writer).describeEndpoint({ endpoint });
     if (before === null) throw gone(endpoint, site);
     try {
-      return await servingWrites(site, limits).setTraffic.executeWithOptions({ summary }, [
+      return await writesOf(writer).setTraffic.executeWithOptions({ summary }, [
         { endpoint, weights: fullMap(before, weights), ifRevision: before.revision, epoch, lease },
       ]);
     } catch (error) {
@@ -83,7 +90,7 @@ export async function deployReady(
   );
   const deadline = Date.now() + deadlineMs;
   for (let pauseMs = 500; ; pauseMs = Math.min(15_000, pauseMs * 2)) {
-    const now = (await servingReads(site, limits).describeEndpoint({ endpoint }))?.versions[version];
+    const now = (await readsOf(writer).describeEndpoint({ endpoint }))?.versions[version];
     if (now !== undefined && now.ready >= 1) return null;
     if (Date.now() >= deadline) {
       return `${version} did not become ready within ${deadlineMs / 1000} s: ${now?.problem ?? 'no answer'}`;
@@ -132,6 +139,10 @@ const gone = (endpoint: string, site: string) =>
     message: `${site} no longer has an endpoint ${endpoint}; look at its router`,
   });
 
+/** What stands in the way, for people; a time-out alone does not say whose. */
+const wayBackTrouble = (error: unknown): string =>
+  timedOut(error) ? 'neither a worker of its site nor the router answered in time' : rootMessage(error);
+
 const attemptsBeforeBlocked = 3;
 const longestPauseMs = 60_000;
 
@@ -141,7 +152,7 @@ const longestPauseMs = 60_000;
  */
 export async function untilDone<T>(
   of: { readonly limits: Limits; readonly model: string; readonly releaseId: string; readonly what: string },
-  onBlocked: (reason: string) => void,
+  onBlocked: (reason: string, nextTry: number) => void,
   attempt: () => Promise<T>
 ): Promise<T> {
   return CancellationScope.nonCancellable(async () => {
@@ -149,17 +160,18 @@ export async function untilDone<T>(
       try {
         return await attempt();
       } catch (error) {
+        const pauseMs = Math.min(longestPauseMs, 1_000 * 2 ** Math.min(tried, 6));
         if (tried >= attemptsBeforeBlocked) {
-          const reason = rootMessage(error);
-          onBlocked(reason);
+          const reason = wayBackTrouble(error);
+          onBlocked(reason, Date.now() + pauseMs);
           await controlWrites(of.limits).notifyPeople({
             kind: 'rollbackBlocked',
             model: of.model,
-            text: `${of.what} does not succeed: ${reason}. Retempo keeps trying; look at the router.`,
+            text: `${of.what} does not succeed: ${reason}. Retempo keeps trying; look at the router and at the workers of its site.`,
             dedupeKey: `${of.releaseId}/rollbackBlocked`,
           });
         }
-        await sleep(Math.min(longestPauseMs, 1_000 * 2 ** Math.min(tried, 6)), { summary: 'rollback tried again' });
+        await sleep(pauseMs, { summary: 'rollback tried again' });
       }
     }
   });
@@ -175,10 +187,10 @@ export async function giveBack(
   releaseId: string,
   deployDeadlineMs: number
 ): Promise<EndpointState | null> {
-  const { endpoint, site, limits } = writer;
-  const before = await servingReads(site, limits).describeEndpoint({ endpoint });
+  const { endpoint } = writer;
+  const before = await readsOf({ ...writer, wayBack: true }).describeEndpoint({ endpoint });
   if (before === null || champion === null) return before;
-  const later = { ...writer, epoch: Math.max(writer.epoch, before.epoch) + 1 };
+  const later = { ...writer, wayBack: true, epoch: Math.max(writer.epoch, before.epoch) + 1 };
   const { version } = champion;
   if (before.versions[version] === undefined) await deployReady(later, champion, releaseId, deployDeadlineMs);
   const state = await setWeights(later, { [version]: 100 }, null, `100 % to ${version}`);

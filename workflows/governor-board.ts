@@ -1,12 +1,14 @@
 import type { ModelSpec } from './contracts/index.js';
-import { statusOf, type GovernorState, type GovernorDigests } from './domain/index.js';
+import { statusOf, timeText, type GovernorState, type GovernorDigests } from './domain/index.js';
 import { phaseReporter, showDetails } from './visibility.js';
 
 /** What people see of a governor: details and search attributes. Decides nothing. */
 export function governorBoard() {
   const report = phaseReporter('healthy');
   return (state: GovernorState, spec: ModelSpec, digests: GovernorDigests): void => {
-    const status = statusOf(state, spec, digests, Date.now());
+    const now = Date.now();
+    const time = (iso: string) => timeText(Date.parse(iso), now);
+    const status = statusOf(state, spec, digests, now);
     report(status.phase === 'confirmed' ? 'waiting' : status.phase);
     showDetails({
       title: status.sentence,
@@ -18,12 +20,14 @@ export function governorBoard() {
         ['budget', `${status.budget.used} of ${status.budget.of} runs used`],
         [
           'cooldown',
-          status.cooldownUntil === null ? 'none' : `until ${status.cooldownUntil}, factor ${status.cooldownFactor}`,
+          status.cooldownUntil === null
+            ? 'none'
+            : `until ${time(status.cooldownUntil)}, factor ${status.cooldownFactor}`,
         ],
         ['spec', digests.specDigest],
       ],
-      reasons: state.decisions.slice(0, 8).map((d) => `${d.at} ${d.by}: ${d.what}. ${d.reason}`),
-      can: 'Updates: `requestRetrain`, `pause`, `resume` with `{"actor": "...", "reason": "..."}`. Cancel: no new runs. A terminated governor comes back with its memory by `retempo apply`.',
+      reasons: state.decisions.slice(0, 8).map((d) => `${time(d.at)} ${d.by}: ${d.what}. ${d.reason}`),
+      can: 'Updates: `requestRetrain`, `pause`, `resume`, `rollback` with `{"actor": "...", "reason": "..."}`. Cancel: no new runs. A terminated governor comes back with its memory by `retempo apply`.',
     });
   };
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Decision, RetrainSpec } from './contracts/index.js';
-import { answerTrigger, initialGovernor, type GovernorState } from './domain/index.js';
+import { answerTrigger, comeBack, initialGovernor, type GovernorState } from './domain/index.js';
 import { GovernorMemory } from './governor-memory.js';
 
 const policy: RetrainSpec = {
@@ -60,6 +60,31 @@ describe('what a governor remembers', () => {
         back.take(decideOnce(back.state));
         await back.save(write);
         expect(decisions.map(({ n }) => n)).toEqual(Array.from(decisions, (_, i) => i + 1));
+      }),
+      { numRuns: 60 }
+    );
+  });
+
+  it('dies between the record and the snapshot of a save: whoever comes back gives no number twice', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 500 }), fc.nat(2), async (many, survives) => {
+        const memory = memoryWith(many);
+        const { decisions, kept, write } = registry();
+        let writes = 0;
+        await memory
+          .save((batch) => {
+            if (writes++ < survives) return write(batch);
+            decisions.push(...batch.decisions);
+            return Promise.reject(killed);
+          })
+          .catch((error: unknown) => expect(error).toBe(killed));
+        const back = new GovernorMemory();
+        back.restore(comeBack(kept.snapshot, Math.max(0, ...decisions.map(({ n }) => n!)), 0), []);
+        for (let more = 0; more < 3; more++) back.take(decideOnce(back.state));
+        await back.save(write);
+        const numbers = decisions.map(({ n }) => n!);
+        expect(new Set(numbers).size).toBe(numbers.length);
+        expect(kept.snapshot?.revision).toBe(numbers.at(-1));
       }),
       { numRuns: 60 }
     );

@@ -1,5 +1,5 @@
 import type { Decision, Installation, ModelSpec } from './contracts/index.js';
-import type { GovernorState } from './domain/index.js';
+import { decisionsPerSave, type GovernorState } from './domain/index.js';
 
 export interface GovernorInput {
   readonly v: 1;
@@ -13,9 +13,6 @@ export interface GovernorInput {
   /** Runs whose end has still to reach the monitor. */
   readonly monitorResets?: readonly string[];
 }
-
-/** Keeps one save, and what a new run is begun with, well below the size limit of a payload. */
-const decisionsPerSave = 200;
 
 /** Decisions that are saved together, with the state that the last of them led to. */
 interface Batch {

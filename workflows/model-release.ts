@@ -30,6 +30,7 @@ import {
   type ReleasePhase,
   type VersionRecord,
 } from './contracts/index.js';
+import { timeText } from './domain/index.js';
 import { getRunStatus, releaseReported } from './messages.js';
 import { controlReads, controlWrites } from './proxies.js';
 import type { trainingPipeline } from './training-pipeline.js';
@@ -143,6 +144,10 @@ class Release {
           version: trained.version,
           predictions: trained.predictions,
           champion: this.champion?.version ?? null,
+          comparedWith: {
+            champion: this.champion?.artifact.digest ?? null,
+            anchor: this.anchor?.artifact.digest ?? null,
+          },
           requestedBy,
         },
       ],
@@ -166,7 +171,8 @@ class Release {
     }
     if (gate.approval !== null && gate.approval.decision !== 'approved') {
       const by = gate.approval.by[0];
-      const why = by === undefined ? 'nobody approved in time' : `${by.actor}: ${by.reason}`;
+      const why =
+        by === undefined ? 'nobody approved in time; ask for a retrain to ask again' : `${by.actor}: ${by.reason}`;
       this.decide(by?.actor ?? 'deadline', gate.approval.decision, why, version.version);
       return { result: 'rejected', helped: false, version: version.version, reason: why };
     }
@@ -221,7 +227,8 @@ class Release {
         });
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-        this.show(`waits for the earlier canary of ${endpoint} to end`);
+        const again = timeText(Date.now() + pauseMs, Date.now());
+        this.show(`waits for the earlier canary of ${endpoint} to end; looks again at ${again}`);
         await sleep(pauseMs, { summary: `${endpoint} is busy` });
       }
     }

@@ -64,6 +64,17 @@ const mutate: ActivityOptions = {
   },
 };
 
+/**
+ * On the way back to the champion the loop around it tries for ever, and tells people after three attempts: few retries and a
+ * limit for all of them, also for a queue without a worker, so that they are told within about a minute.
+ */
+const readOnTheWayBack: ActivityOptions = {
+  ...read,
+  scheduleToCloseTimeout: '20 seconds',
+  retry: { ...read.retry, maximumAttempts: 8 },
+};
+const mutateOnTheWayBack: ActivityOptions = { ...mutate, retry: { ...mutate.retry, maximumAttempts: 2 } };
+
 /** Saving what was decided: there is nothing better to do than to try again. */
 const save: ActivityOptions = {
   startToCloseTimeout: '2 minutes',
@@ -137,3 +148,5 @@ const serving = (options: ActivityOptions, site: string, limits: Limits) =>
 
 export const servingReads = (site: string, limits: Limits) => serving(read, site, limits);
 export const servingWrites = (site: string, limits: Limits) => serving(mutate, site, limits);
+export const wayBackReads = (site: string, limits: Limits) => serving(readOnTheWayBack, site, limits);
+export const wayBackWrites = (site: string, limits: Limits) => serving(mutateOnTheWayBack, site, limits);

@@ -1,16 +1,18 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { ParentClosePolicy, startChild } from '@temporalio/workflow';
+import { getExternalWorkflowHandle, ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { canaryDeployment } from './canary-deployment.js';
 import {
   digestOf,
   endpointId,
+  governorId,
   type CanaryInput,
   type Installation,
   type ModelSpec,
   type VersionRecord,
 } from './contracts/index.js';
 import { weighted } from './endpoint-writer.js';
-import { controlReads, servingReads } from './proxies.js';
+import { championRestored } from './messages.js';
+import { controlReads, controlWrites, servingReads } from './proxies.js';
 import { startAttributes, summaryLine } from './visibility.js';
 
 /** Whose endpoint, in which installation. */
@@ -58,6 +60,24 @@ async function startRestore(
   }
 }
 
+/** A person wanted this version back: once its 100 % was read back, the registry and the governor follow. */
+export async function makeChampionAgain(
+  { champion, candidate, model, releaseId, installation }: CanaryInput,
+  { actor, reason }: NonNullable<CanaryInput['restoreFor']>
+): Promise<void> {
+  const { version } = champion!;
+  if (version !== candidate.version) {
+    await controlWrites(installation.limits).setChampion({
+      model,
+      version,
+      expected: candidate.version,
+      releaseId,
+      reason: `rollback by ${actor}: ${reason}`,
+    });
+  }
+  await getExternalWorkflowHandle(governorId(model)).signal(championRestored, { version, actor, reason });
+}
+
 /** After a run was lost: the champion of the registry serves. A canary that is still there has been asked to roll back. */
 export async function repairTraffic(context: RestoreContext): Promise<void> {
   const { spec, installation } = context;
@@ -77,12 +97,18 @@ export async function rollBackChampion(
   const { model, release } = spec;
   const { champion } = await controlReads(installation.limits).getChampion({ model, anchor: null });
   if (champion === null)
-    return { done: false, reason: `no version of ${model} has ever served; there is nothing to go back to` };
+    return {
+      done: false,
+      reason: `no version of ${model} has ever served; there is nothing to go back to: ask for a first retrain`,
+    };
   const state = await servingReads(release.site, installation.limits).describeEndpoint({ endpoint: release.endpoint });
   const agrees = state !== null && (weighted(state)[champion.version] ?? 0) === 100;
   const target = agrees ? await controlReads(installation.limits).getPreviousChampion({ model }) : champion;
   if (target === null)
-    return { done: false, reason: `${champion.version} is the first champion of ${model}; there is none before it` };
+    return {
+      done: false,
+      reason: `${champion.version} is the first champion of ${model}; there is none before it: ask for a retrain`,
+    };
   const started = await startRestore(context, { target, current: champion }, by);
   return started
     ? { done: true, reason: `${target.version} gets 100 % of ${release.endpoint}` }

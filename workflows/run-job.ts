@@ -94,7 +94,7 @@ export async function runJob(request: JobRequest): Promise<FinishedJob> {
   throw ApplicationFailure.create({
     type: failureType.noPlace,
     nonRetryable: true,
-    message: `${request.step}: no pool could finish it: ${attempts.map((a) => `${a.place} attempt ${a.attempt}: ${a.ended}`).join('; ')}`,
+    message: `${request.step}: no pool could finish it: ${attempts.map((a) => `${a.place} attempt ${a.attempt}: ${a.ended}`).join('; ')}; start a worker at one of them, or add a pool to train.at`,
   });
 }
 

@@ -15,6 +15,7 @@ import {
   type GateResult,
   type WaitingFor,
 } from './contracts/index.js';
+import { timeText } from './domain/index.js';
 import { getRunStatus, releaseReported } from './messages.js';
 import { analysis } from './proxies.js';
 import { phaseReporter, showDetails } from './visibility.js';
@@ -57,18 +58,19 @@ export async function validationGate(input: GateInput): Promise<GateResult> {
     policy: input.policyDigest,
   };
   desk.begin(digests, policy, input.requestedBy);
-  const until = new Date(Date.now() + policy.expiresMs).toISOString();
+  const until = Date.now() + policy.expiresMs;
+  const untilText = timeText(until, Date.now());
   waitingFor = {
     workflowId: workflowInfo().workflowId,
     what: `${policy.quorum} approval${policy.quorum === 1 ? '' : 's'} of ${version.version}${policy.from.length === 0 ? '' : ` by ${policy.from.join(', ')}`}`,
-    until,
+    until: new Date(until).toISOString(),
     digests,
   };
-  sentence = `waits for ${waitingFor.what} until ${until}`;
+  sentence = `waits for ${waitingFor.what} until ${untilText}`;
   report('awaitingApproval');
   show(input, evaluation, sentence, waitingFor);
   await tell(input, waitingFor);
-  const approval = await desk.wait(`approval of ${version.version} until ${until}`);
+  const approval = await desk.wait(`approval of ${version.version} until ${untilText}`);
   waitingFor = null;
   sentence = `${approval.decision} by ${approval.by.map(({ actor }) => actor).join(', ') || 'nobody'}`;
   report('gate');

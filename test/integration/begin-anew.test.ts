@@ -1,8 +1,10 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorld, type World } from '../../examples/flight-delay/world.mjs';
 import { allDecisions } from '@retempo/activities';
 import { createStarters, type Answer } from '@retempo/starters';
-import { governorId, type Trigger } from '@retempo/workflows/contracts';
+import { governorId, type ControlActivities, type Trigger } from '@retempo/workflows/contracts';
 import { triggersReported } from '@retempo/workflows/messages';
 import { countHistory, eventsOf, measured, runsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
@@ -94,6 +96,50 @@ describe('a governor under uninterrupted load', () => {
     measured('a governor under uninterrupted load', { ...load, runs: begun.length, lengths, leftWhileBusy });
     // It neither waited for rest nor starved: a history that only grows ends in the server's hands, at 51,200 events.
     expect(Math.max(...lengths)).toBeLessThan(10 * suggestedAt);
+  });
+});
+
+describe('a governor that is ended in the middle of a save', () => {
+  let test: TestInstallation;
+  beforeAll(async () => {
+    test = await startInstallation({ name: 'cut-save', sections: { retrain: { atMost: { runs: 1, per: '30d' } } } });
+    await test.apply();
+  });
+  afterAll(() => test?.close());
+
+  it('comes back without losing a decision: those of the cut save stay on record, and so do its own', async () => {
+    const handle = () => test.client.workflow.getHandle(governorId(model));
+    const control = test.opened.activities({ client: test.client }).control as unknown as ControlActivities;
+    const inside = <T>(work: () => Promise<T>): Promise<T> =>
+      new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(work);
+    await test.starters.pause({ model, actor: 'ann', reason: 'first' });
+    const { snapshot, recorded } = await inside(() => control.loadGovernor({ model }));
+    await handle().terminate('its worker died too, in the middle of a save');
+    // What that save had written: decisions, and not yet the state that counts them.
+    const at = new Date().toISOString();
+    const cut = [1, 2].map((n) => ({ n: recorded + n, at, by: 'fares', what: `cut ${n}`, reason: 'unanswered' }));
+    await inside(() => control.saveGovernor({ model, revision: recorded, snapshot: snapshot!, decisions: cut }));
+
+    await test.apply();
+    await test.starters.resume({ model, actor: 'bob', reason: 'second' });
+    await test.starters.pause({ model, actor: 'cara', reason: 'third' });
+    const decisions = await allDecisions(test.opened.registry, model, call());
+    expect(decisions.map(({ by, what }) => `${by} ${what}`)).toEqual([
+      'ann paused',
+      'fares cut 1',
+      'fares cut 2',
+      'governor came back',
+      'bob resumed',
+      'cara paused',
+    ]);
+    const numbers = decisions.map(({ n }) => n!);
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+    expect(new Set(numbers).size).toBe(numbers.length);
+    // And once more, after a save that was whole: nothing to tell.
+    await handle().terminate('again');
+    await test.apply();
+    expect((await test.starters.getDecisions(model))[0]).toMatchObject({ by: 'cara', what: 'paused' });
+    expect((await test.status()).phase).toBe('paused');
   });
 });
 

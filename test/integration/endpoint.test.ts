@@ -10,7 +10,7 @@ import {
   type Decision,
 } from '@retempo/workflows/contracts';
 import { abort } from '@retempo/workflows/messages';
-import { breakVersion } from '../support/broken-version.js';
+import { breakVersion, freezeRouter } from '../support/broken-version.js';
 import { eventsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
 
@@ -20,6 +20,7 @@ const model = 'flight-delay';
 const site = 'onprem.east';
 const endpoint = endpointId(site, model);
 const call = () => ({ signal: AbortSignal.timeout(30_000), deadlineMs: Date.now() + 30_000 });
+const seconds = (duration: { readonly seconds?: unknown } | null | undefined) => Number(duration?.seconds ?? Infinity);
 const zeros = (weights: object) => Object.fromEntries(Object.keys(weights).map((version) => [version, 0]));
 
 describe('an endpoint under its canary', () => {
@@ -67,6 +68,8 @@ describe('an endpoint under its canary', () => {
     const all = Object.entries(versions).map(([id, { weight }]) => [id, weight] as const);
     return Object.fromEntries(all.filter(([, weight]) => weight > 0));
   };
+  /** The phase tells what is decided, the endpoint what is in force. */
+  const firstStep = () => test.until('first step', weights, (now) => Object.keys(now).length === 2, 90_000);
   /** The server's list follows by and by. */
   const listed = async (query: string, ids: readonly string[]) => {
     const list = async () => {
@@ -80,12 +83,7 @@ describe('an endpoint under its canary', () => {
   it('6, 7, 18: one canary an endpoint; what has traffic is not retired, what does not answer gets none', async () => {
     const { champion } = await test.status();
     const runId = await retrain('to be left alone');
-    await test.until(
-      'first step',
-      () => test.starters.getStatus(model),
-      (s) => s.detail?.phase === 'step',
-      90_000
-    );
+    await firstStep();
     const [first] = await eventsOf(handle(endpoint));
     const [payload] = first?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
     const input = JSON.parse(Buffer.from(payload!.data!).toString()) as CanaryInput;
@@ -118,12 +116,7 @@ describe('an endpoint under its canary', () => {
   it('4: a rollback that cannot be carried out is visible, tells people, and is tried until it is done', async () => {
     const { champion } = await test.status();
     const runId = await retrain('its champion will not answer');
-    await test.until(
-      'first step',
-      () => test.starters.getStatus(model),
-      (s) => s.detail?.phase === 'step',
-      90_000
-    );
+    await firstStep();
     const router = await breakVersion(test, champion!);
     await handle(endpoint).executeUpdate(abort, { args: [{ actor: 'ann', reason: 'something is wrong' }] });
     const blocked = await test.until(
@@ -145,5 +138,38 @@ describe('an endpoint under its canary', () => {
     expect((await ended(runId)).what).toBe('cancelled');
     expect(await weights()).toEqual({ [champion!]: 100 });
     await listed(`${searchAttributes.phase}="rollbackBlocked" AND ExecutionStatus="Running"`, []);
+  });
+
+  it('4: a router that does not answer is no reason for silence: the way back asks briefly, and says so soon', async () => {
+    const { champion } = await test.status();
+    const runId = await retrain('its router will not answer');
+    await firstStep();
+    const router = freezeRouter(test);
+    await handle(endpoint).executeUpdate(abort, { args: [{ actor: 'ann', reason: 'something is wrong' }] });
+    const blocked = await test.until(
+      'blocked',
+      () => test.starters.getStatus(model),
+      (s) => s.detail?.phase === 'rollbackBlocked',
+      180_000
+    );
+    router.wake();
+    expect(blocked.detail?.sentence).toMatch(/^rollback blocked: .*; tried again at 20.* UTC$/);
+    // What each attempt may take at most, by what the server was asked for: all of them within about a minute.
+    const events = await eventsOf(handle(endpoint));
+    const told = events.findIndex(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'notifyPeople'
+    );
+    const asked = events.findIndex((event) => event.workflowExecutionUpdateAcceptedEventAttributes != null);
+    const way = events.slice(asked, told);
+    const reads = way.flatMap(({ activityTaskScheduledEventAttributes: a }) =>
+      a?.activityType?.name === 'describeEndpoint' ? [seconds(a.scheduleToCloseTimeout)] : []
+    );
+    const pauses = way.flatMap(({ timerStartedEventAttributes: t }) =>
+      t == null ? [] : [seconds(t.startToFireTimeout)]
+    );
+    expect(reads).toHaveLength(3);
+    expect([...reads, ...pauses].reduce((sum, s) => sum + s, 0)).toBeLessThanOrEqual(70);
+    expect((await ended(runId)).what).toBe('cancelled');
+    expect(await weights()).toEqual({ [champion!]: 100 });
   });
 });

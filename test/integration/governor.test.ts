@@ -99,7 +99,7 @@ describe('the governor: a year of events, buttons, budgets', () => {
     const status = await test.status();
     // The budget is used up: the reserved run waits for it, and says so.
     expect([status.phase, status.next?.runId]).toEqual(['waiting', kept.runId]);
-    expect(status.sentence).toMatch(/^budget ends/);
+    expect(status.sentence).toMatch(/^the budget of runs is used up until 20\d\d-\d\d-\d\d \d\d:\d\d UTC: about kept/);
     expect(await test.starters.resume(press)).toMatchObject({ done: false });
   });
 

@@ -142,7 +142,8 @@ describe('the loop: first release, canary, refusals, operators', () => {
     expect(await test.starters.pause({ model, what: 'rollout', actor: 'ann', reason: 'look first' })).toMatchObject({
       done: true,
     });
-    expect((await test.starters.getStatus(model)).detail?.sentence).toContain('paused by ann');
+    const paused = (await test.starters.getStatus(model)).detail!.sentence;
+    expect(paused).toMatch(/paused by ann.*next look at .* UTC, rolled back at 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/);
     expect(await test.starters.abort({ model, actor: 'ann', reason: 'not today' })).toMatchObject({ done: true });
     expect([(await ended(runId)).what]).toEqual(['cancelled']);
     expect(await weights()).toEqual({ [before.champion!]: 100 });

@@ -80,15 +80,12 @@ describe('what an operator sees', () => {
       () => listed(query),
       (found) => JSON.stringify(found.toSorted()) === JSON.stringify(ids.toSorted())
     );
-  const summaries = async (id: string) => {
-    const found: { kind: string; summary: string }[] = [];
-    for (const event of await eventsOf(handle(id))) {
+  const summariesOf = (events: Awaited<ReturnType<typeof eventsOf>>) =>
+    events.flatMap((event) => {
       const data = event.userMetadata?.summary?.data;
-      if (data != null)
-        found.push({ kind: kindOf(event), summary: JSON.parse(Buffer.from(data).toString()) as string });
-    }
-    return found;
-  };
+      return data == null ? [] : [{ kind: kindOf(event), summary: JSON.parse(Buffer.from(data).toString()) as string }];
+    });
+  const summaries = async (id: string) => summariesOf(await eventsOf(handle(id)));
   const retrain = async (cause: string): Promise<string> => {
     const answer = await test.starters.requestRetrain({
       model,
@@ -136,7 +133,9 @@ describe('what an operator sees', () => {
       `${runId}/gate`,
     ]);
     const shown = await details(`${runId}/gate`);
-    expect(shown).toMatch(/^\*\*waits for 2 approvals of v1-[0-9a-f]{8} by ann, bob, cara until 20\d\d-/);
+    expect(shown).toMatch(
+      /^\*\*waits for 2 approvals of v1-[0-9a-f]{8} by ann, bob, cara until 20\d\d-\d\d-\d\d \d\d:\d\d UTC\*\*/
+    );
     expect(shown).toMatch(/\| logLoss atMost \| pass: logLoss 0\.\d+/);
     const { definition } = await metadata(`${runId}/gate`);
     const described = Object.fromEntries((definition.updateDefinitions ?? []).map((d) => [d.name, d.description]));
@@ -186,7 +185,7 @@ describe('what an operator sees', () => {
     expect(gate).toContainEqual({ kind: 'activityTaskScheduled', summary: expect.stringMatching(/^gate for v1-/) });
     expect(gate).toContainEqual({
       kind: 'timerStarted',
-      summary: expect.stringMatching(/^approval of v1-[0-9a-f]{8} until 20\d\d-/),
+      summary: expect.stringMatching(/^approval of v1-[0-9a-f]{8} until 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/),
     });
     const pipeline = (await summaries(`${runId}/pipeline`)).map(({ summary }) => summary);
     for (const summary of [
@@ -246,10 +245,16 @@ describe('what an operator sees', () => {
     // Paused, so that nothing but looks happens: what one costs.
     await test.starters.pause({ model, what: 'rollout', actor: 'ann', reason: 'measuring' });
     const cost = async () => {
-      const { events, kinds } = await countHistory(handle(endpoint));
-      const activities = kinds['activityTaskScheduled'] ?? 0;
-      const looks = (await summaries(endpoint)).filter(({ summary }) => /^look \d+ at/.test(summary)).length;
-      return { events, activities, timers: kinds['timerStarted'] ?? 0, looks };
+      // All from one reading: the canary goes on between two.
+      const events = await eventsOf(handle(endpoint));
+      const count = (kind: string) => events.filter((event) => kindOf(event) === kind).length;
+      const looks = summariesOf(events).filter(({ summary }) => /^look \d+ at/.test(summary)).length;
+      return {
+        events: events.length,
+        activities: count('activityTaskScheduled'),
+        timers: count('timerStarted'),
+        looks,
+      };
     };
     const first = await cost();
     const second = await test.until('five more looks', cost, ({ looks }) => looks >= first.looks + 5);
@@ -307,8 +312,11 @@ describe('what an operator sees', () => {
   it('the governor is found by model and phase, explains itself, and stays so when it begins anew', async () => {
     const { definition } = await metadata(governorId(model));
     const described = Object.fromEntries((definition.updateDefinitions ?? []).map((d) => [d.name, d.description]));
-    for (const name of ['requestRetrain', 'pause', 'resume', 'configure', 'rollback']) {
-      expect((described[name] ?? '').length).toBeGreaterThan(10);
+    expect(Object.keys(described).toSorted()).toEqual(['configure', 'pause', 'requestRetrain', 'resume', 'rollback']);
+    const { updateDefinitions = [], signalDefinitions = [], queryDefinitions = [] } = definition;
+    expect([signalDefinitions.length, queryDefinitions.length]).toEqual([4, 2]);
+    for (const { name, description = '' } of [...updateDefinitions, ...signalDefinitions, ...queryDefinitions]) {
+      expect(description.length, name).toBeGreaterThan(20);
     }
     await test.starters.pause({ model, actor: 'ann', reason: 'audit | of *all* things' });
     const runs = (await runsOf(test.client, governorId(model))).length;

@@ -126,12 +126,17 @@ describe('the cost formulas', () => {
 
 describe('workflows/README.md', () => {
   const readme = readFileSync(fileURLToPath(new URL('workflows/README.md', repositoryRoot)), 'utf8');
-  const rows = [...readme.matchAll(/^\| `(\w+-[\w-]+)`\s*\| (\d+)\s*\| (\d+)\s*\|/gm)];
+  const rows = [...readme.matchAll(/^\| `(\w+-[\w-]+)`\s*\| (\d+)\s*\| (\d+)\s*\| ([\d.]+)\s*\|/gm)];
 
   it('shows what was measured', () => {
     expect(rows.length).toBeGreaterThanOrEqual(10);
-    const shown = rows.map(([, name, events, actions]) => `${name}: ${events} events, ${actions} actions`);
-    const measured = rows.map(([, name]) => `${name}: ${cost(name!).events} events, ${cost(name!).actions} actions`);
+    const shown = rows.map(
+      ([, name, events, actions, kb]) => `${name}: ${events} events, ${actions} actions, ${kb} KB`
+    );
+    const measured = rows.map(([, name]) => {
+      const { events, actions, bytes } = cost(name!);
+      return `${name}: ${events} events, ${actions} actions, ${(bytes / 1_000).toFixed(1)} KB`;
+    });
     expect(shown).toEqual(measured);
   });
 });

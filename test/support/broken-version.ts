@@ -26,6 +26,17 @@ export async function breakVersion(test: TestInstallation, version: string): Pro
   return { mend: () => renameSync(away, folder) };
 }
 
+/** Stops the router's process without ending it: it holds its port and answers nobody until `wake`. */
+export function freezeRouter(test: TestInstallation): { wake(): void } {
+  const state = join(test.project.folder, '.retempo', site, 'serving', 'flight-delay');
+  const router = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .find((pid) => commandOf(pid).includes('router-main.js') && commandOf(pid).includes(`--state=${state}`));
+  if (router === undefined) throw new Error('no router');
+  process.kill(Number(router), 'SIGSTOP');
+  return { wake: () => void process.kill(Number(router), 'SIGCONT') };
+}
+
 function commandOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8');

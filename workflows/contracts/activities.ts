@@ -160,9 +160,18 @@ export interface ServingActivities {
 // ---- control: on `retempo.control` ----------------------------------------------------------------------------------
 
 export interface ControlActivities extends CheckpointActivities {
-  /** read. The governor's last saved snapshot, or null for a new model. */
-  loadGovernor(input: { readonly model: string }): Promise<{ readonly [key: string]: unknown } | null>;
-  /** mutate. Group commit of decisions: saved before any answer leaves. */
+  /**
+   * read. The governor's last saved snapshot, or null for a new model; and the highest number of a recorded decision, 0
+   * without one: a save that was cut short has recorded decisions that the snapshot does not count.
+   */
+  loadGovernor(input: { readonly model: string }): Promise<{
+    readonly snapshot: { readonly [key: string]: unknown } | null;
+    readonly recorded: number;
+  }>;
+  /**
+   * mutate. Group commit of decisions: saved before any answer leaves. Repeated, it writes nothing twice; a decision whose
+   * number is taken by another one is recorded beside it, never dropped.
+   */
   saveGovernor(input: {
     readonly model: string;
     readonly revision: number;

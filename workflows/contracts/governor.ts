@@ -90,7 +90,7 @@ export type GovernorPhase = 'healthy' | 'suspect' | 'confirmed' | 'waiting' | 'h
 
 /** One decision of a governor. Newest first in every list. */
 export interface Decision {
-  /** Number of the governor's decision; makes saving one twice harmless. Absent in the records of single runs. */
+  /** Number of the governor's decision; grows, with a gap where a governor came back. Absent in the records of single runs. */
   readonly n?: number;
   readonly at: string;
   readonly what: string;

@@ -74,6 +74,8 @@ export interface GateInput {
     readonly anchor: ArtifactRef | null;
   };
   readonly champion: VersionId | null;
+  /** Digests of the manifests of what the candidate is compared with. */
+  readonly comparedWith: { readonly champion: string | null; readonly anchor: string | null };
   readonly requestedBy: readonly string[];
 }
 

@@ -5,6 +5,7 @@ import {
   afterLook,
   approveStep,
   begin,
+  canaryWait,
   currentWeight,
   giveUp,
   initialCanary,
@@ -42,6 +43,49 @@ const look = (action: Observation['action'], weightsAsIntended = true): Observat
   judged: {},
 });
 const start = (at = 0, spec = release) => begin(initialCanary(at), spec, at);
+
+describe('13: what a canary waits for has an end', () => {
+  const { state: step } = start();
+  const proven = (state: CanaryState) => afterLook(state, look('advance'), release, minute).state;
+  const asking = proven(proven(step));
+  const approved = afterLook(approveStep(asking), look('advance'), release, minute).state;
+  const baking = afterLook(approved, look('advance'), release, minute).state;
+  const held = afterLook(step, look('hold'), release, minute).state;
+  const total = { until: 600 * minute, outcome: 'rolled back' };
+  it.each<readonly [string, CanaryState, { readonly until: number; readonly outcome: string }]>([
+    ['a step: its deadline', step, { until: 60 * minute, outcome: 'without proof rolled back' }],
+    ['an approval: its expiry', asking, { until: 121 * minute, outcome: 'rejected' }],
+    [
+      'an approval while paused: its expiry',
+      pauseCanary(asking, 'ann', 'r', 0),
+      { until: 121 * minute, outcome: 'rejected' },
+    ],
+    ['a bake: its end', baking, { until: 31 * minute, outcome: 'promoted' }],
+    ['paused: the total deadline', pauseCanary(step, 'ann', 'why', 0), total],
+    ['held: the total deadline', held, total],
+    ['a late step: the total deadline comes first', { ...step, stepStartedAt: 599 * minute }, total],
+  ])('%s', (_, state, wait) => {
+    expect(canaryWait(state, release)).toEqual(wait);
+    // And so it is: nothing ends it before, and then something does.
+    const action = state.phase === 'held' ? 'hold' : state.phase === 'baking' ? 'advance' : 'continue';
+    const before = afterLook(state, look(action), release, wait.until - 1).state;
+    expect([before.step, before.phase, before.rollback]).toEqual([state.step, state.phase, null]);
+    const after = afterLook(state, look(action), release, wait.until).state;
+    expect(after.rollback?.result ?? after.phase).toBe(
+      { 'without proof rolled back': 'rolledBack', 'rolled back': 'rolledBack', promoted: 'promoting' }[wait.outcome] ??
+        wait.outcome
+    );
+  });
+
+  it('an approval that is waited for is not ended by the deadline of a step that is proven', () => {
+    const later = afterLook(asking, look('continue'), release, 100 * minute).state;
+    expect([later.phase, later.rollback]).toEqual(['awaitingApproval', null]);
+  });
+
+  it('says what follows a step without proof, as configured', () => {
+    expect(canaryWait(step, { ...release, onInconclusive: 'hold' }).outcome).toBe('without proof held');
+  });
+});
 
 describe('canary step machine', () => {
   it('goes through every weight, the approval and the bake, one proven step at a time', () => {

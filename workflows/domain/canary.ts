@@ -99,7 +99,8 @@ export function afterLook(state: CanaryState, look: Observation, release: Releas
   const going: CanaryState = { ...seen, heldBecause: null, phase: resumedPhase(seen, release) };
   if (going.paused !== null) return stay(going);
   if (look.action === 'continue' && !skipping) {
-    if (now < going.stepStartedAt + release.stepDeadlineMs) return stay(going);
+    // Who is asked to approve a step that was proven has the time that an approval has.
+    if (going.approvalUntil !== null || now < going.stepStartedAt + release.stepDeadlineMs) return stay(going);
     const reason = `no proof either way within the step deadline; ${look.reasons[0] ?? ''}`;
     if (release.onInconclusive === 'rollback') return giveUp(going, reason, 'deadline', 'rolledBack');
     return stay({ ...going, phase: 'held', heldBecause: reason });
@@ -131,6 +132,29 @@ export function needsApproval(state: CanaryState, next: number, release: Release
 
 export function approveStep(state: CanaryState): CanaryState {
   return { ...state, approvedSteps: [...state.approvedSteps, state.step + 1], approvalUntil: null };
+}
+
+/**
+ * Until when a canary that nobody stops may stay as it is, and what follows then: the earliest of its deadlines. Every state
+ * with traffic has one.
+ *
+ * @returns `until` in epoch milliseconds
+ */
+export function canaryWait(
+  state: CanaryState,
+  release: ReleaseSpec
+): { readonly until: number; readonly outcome: string } {
+  const end = { until: state.startedAt + release.totalDeadlineMs, outcome: 'rolled back' };
+  const own = ownDeadline(state, release);
+  return own === null || own.until >= end.until ? end : own;
+}
+
+function ownDeadline(state: CanaryState, release: ReleaseSpec) {
+  if (state.approvalUntil !== null) return { until: state.approvalUntil, outcome: 'rejected' };
+  if (state.paused !== null || state.heldBecause !== null) return null;
+  if (state.bakeUntil !== null) return { until: state.bakeUntil, outcome: 'promoted' };
+  const outcome = release.onInconclusive === 'rollback' ? 'rolled back' : 'held';
+  return { until: state.stepStartedAt + release.stepDeadlineMs, outcome: `without proof ${outcome}` };
 }
 
 /** Latches the first reason; later ones, and later good data, change nothing. */

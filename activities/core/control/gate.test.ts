@@ -62,6 +62,7 @@ async function question(
     version,
     predictions: { candidate: await predictions(predict(0.5)), champion: null, anchor: null, ...arms },
     champion: null,
+    comparedWith: { champion: null, anchor: null },
     requestedBy: [],
   };
 }
@@ -143,6 +144,17 @@ describe('the gate on files', () => {
     expect(second.evidenceDigest).not.toBe(first.evidenceDigest);
     expect((await evidence()).subject.anchor).toBe(again.anchor.digest);
   });
+
+  it.each(['champion', 'anchor'] as const)(
+    '15: another %s is another question, also when it predicts the same',
+    async (arm) => {
+      const input = await question();
+      const first = await ask(input);
+      const comparedWith = { ...input.comparedWith, [arm]: `sha256:${'b'.repeat(64)}` };
+      expect((await ask({ ...input, comparedWith })).evidenceDigest).not.toBe(first.evidenceDigest);
+      expect((await evidence()).subject.comparedWith).toEqual(comparedWith);
+    }
+  );
 
   it('15: the digest of the evidence names what was judged, and the seed comes from it', async () => {
     const input = await question({ champion: await predictions(predict(0.4)) });

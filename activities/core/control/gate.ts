@@ -25,13 +25,15 @@ export const gateDocument = (model: string, releaseId: string): string =>
 /** The evidence of one gate: with it anybody can derive the decision again. */
 export interface GateEvidence {
   readonly v: 1;
-  /** What was asked: model, evaluation rows, policy. Another question has another document. */
+  /** What was asked: versions, evaluation rows, predictions, policy; digests. Another question has another document. */
   readonly subject: {
     readonly model: string;
     readonly labels: string;
     readonly candidate: string;
     readonly champion: string | null;
     readonly anchor: string | null;
+    /** The versions behind the predictions: two of them may predict the same. */
+    readonly comparedWith: GateInput['comparedWith'];
     readonly policy: string;
   };
   readonly seed: number;
@@ -66,6 +68,7 @@ export async function evaluateGate(
     candidate: input.predictions.candidate.digest,
     champion: input.predictions.champion?.digest ?? null,
     anchor: input.predictions.anchor?.digest ?? null,
+    comparedWith: input.comparedWith,
     policy: input.policyDigest,
   };
   const known = (await registry.readDocument<GateEvidence>(path, call))?.value;

@@ -1,4 +1,5 @@
 import type { ControlActivities, Decision } from '@retempo/workflows/contracts';
+import { canonicalJson } from '@retempo/workflows/domain';
 import type { Call } from '../ports/index.js';
 import type { Registry } from '../registry/index.js';
 
@@ -17,8 +18,22 @@ interface SavedDecisions {
   readonly decisions: readonly Decision[];
 }
 
-export async function loadGovernor(registry: Registry, model: string, call: Call) {
-  return (await registry.readDocument<SavedSnapshot>(snapshotPath(model), call))?.value.snapshot ?? null;
+/** The snapshot is read first: what is recorded meanwhile counts as recorded. */
+export async function loadGovernor(
+  registry: Registry,
+  model: string,
+  call: Call
+): ReturnType<ControlActivities['loadGovernor']> {
+  const snapshot = (await registry.readDocument<SavedSnapshot>(snapshotPath(model), call))?.value.snapshot ?? null;
+  const decisions = await allDecisions(registry, model, call);
+  return { snapshot, recorded: decisions.reduce((highest, { n }) => Math.max(highest, n ?? 0), 0) };
+}
+
+/** Those that are not on record yet. A number alone says nothing: two governors may have given it to different decisions. */
+function missingFrom(known: readonly Decision[], added: readonly Decision[]): readonly Decision[] {
+  const numbers = new Set(added.map(({ n }) => n));
+  const recorded = new Set(known.filter(({ n }) => numbers.has(n)).map(canonicalJson));
+  return added.filter((decision) => !recorded.has(canonicalJson(decision)));
 }
 
 /** Decisions first: a snapshot that counts a decision is never there without it. */
@@ -34,8 +49,7 @@ export async function saveGovernor(
       decisionsPath(model, month),
       (document) => {
         const known = document?.decisions ?? [];
-        const numbers = new Set(known.map(({ n }) => n));
-        const missing = added.filter(({ n }) => n === undefined || !numbers.has(n));
+        const missing = missingFrom(known, added);
         return missing.length === 0 ? undefined : { v: 1, decisions: [...known, ...missing] };
       },
       call

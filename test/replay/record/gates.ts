@@ -32,6 +32,7 @@ export async function recordGates(): Promise<void> {
       version: trained.version,
       predictions: trained.predictions,
       champion: null,
+      comparedWith: { champion: null, anchor: null },
       requestedBy: ['ann'],
     };
     return stage.test.client.workflow.start(validationGate, {

@@ -65,7 +65,9 @@ async function refuseAndHold({ test, recorder, govern, ended }: Stage, spec: Mod
 
 async function cooldown({ test, recorder, govern, ended }: Stage, spec: ModelSpec): Promise<void> {
   const name = 'cooldown';
-  const first = await govern(refusedBy(spec, name, { cooldownMs: 3_000 }));
+  // The first version is promoted, because there is nothing to be better than; the second run is refused.
+  const gate = { ...spec.gate, metrics: { logLoss: { betterBy: 5 } } };
+  const first = await govern({ ...spec, model: name, gate, retrain: { ...spec.retrain, cooldownMs: 5_000 } });
   const { runId } = await test.starters.requestRetrain(event(name, '1'));
   await ended(runId!, name);
   const reserved = await test.starters.requestRetrain(event(name, '2'));
@@ -103,7 +105,8 @@ async function breaker({ test, recorder, govern, ended }: Stage, spec: ModelSpec
   await ended(runId!, name);
   const { sentence } = await test.starters.getStatus(name);
   const refused = await test.starters.requestRetrain(person(name, '2'));
-  if (!sentence.startsWith('on hold: 1 runs in a row') || refused.answer !== 'refused') throw new Error(sentence);
+  if (!sentence.startsWith('on hold: 1 run without a usable result') || refused.answer !== 'refused')
+    throw new Error(sentence);
   await test.starters.resume({ model: name, actor: 'ann', reason: 'mended' });
   await recorder.keep('continuousTraining-breaker', governorId(name), first);
 }

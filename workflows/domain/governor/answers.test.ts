@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { RetrainSpec, Trigger } from '../../contracts/index.js';
+import type { ModelSpec, RetrainSpec, Trigger } from '../../contracts/index.js';
 import { answerTable, standingOf, standings, type Standing, type Treatment } from './answers.js';
 import { initialGovernor, type GovernorState } from './state.js';
-import { answerTrigger } from './transitions.js';
+import { statusOf } from './status.js';
+import { answerTrigger, nextWake, resumeModel, takeReport, tick } from './transitions.js';
 
 const now = Date.parse('2026-11-21T12:00:00Z');
 const hour = 3_600_000;
@@ -14,6 +15,8 @@ const policy: RetrainSpec = {
   minGain: 0,
 };
 const context = { model: 'm', policy, now };
+const spec = { model: 'm', retrain: policy } as ModelSpec;
+const digests = { specDigest: 's', installationDigest: 'i' };
 const trigger = (kind: Trigger['kind'], force = false): Trigger => ({
   kind,
   source: 'test',
@@ -53,9 +56,9 @@ const states: { readonly [standing in Standing]: GovernorState } = {
   holding: { ...base, hold: { reason: 'bad data', until: now + hour } },
   runOpen: { ...base, running },
   runFrozen: { ...base, running: { ...running, phase: 'training' } },
-  nextReserved: { ...base, next, cooldownUntil: now + hour },
+  nextReserved: { ...base, champion: 'v1', next, cooldownUntil: now + hour },
   overBudget: { ...base, starts: [now - 2 * hour, now - hour] },
-  coolingDown: { ...base, cooldownUntil: now + hour },
+  coolingDown: { ...base, champion: 'v1', cooldownUntil: now + hour },
   idle: base,
 };
 
@@ -82,6 +85,45 @@ const sources = ['person', 'event', 'schedule', 'drift', 'forced'] as const;
 describe('answer table: state x source', () => {
   it.each(standings)('%s is recognised', (standing) => {
     expect(standingOf(states[standing], policy, now)).toBe(standing);
+  });
+
+  it('without a champion nothing cools down: there is nothing to protect, and somebody waits for a first version', () => {
+    const first = { ...states.coolingDown, champion: null };
+    expect(standingOf(first, policy, now)).toBe('idle');
+    expect(answerTrigger(first, trigger('event'), context).answer.answer).toBe('accepted');
+    expect(statusOf(first, spec, digests, now).cooldownUntil).toBeNull();
+    // What else stands in the way still does.
+    for (const standing of ['paused', 'holding', 'runFrozen', 'overBudget'] as const) {
+      expect(states[standing].champion).toBeNull();
+      expect(standingOf(states[standing], policy, now)).toBe(standing);
+    }
+  });
+
+  it.each(['refusedByGate', 'rejected', 'rolledBack', 'cancelled'] as const)(
+    'a first run that ends %s: the next one starts at once, and a reserved one too',
+    (result) => {
+      const frozen = { ...states.runFrozen, next };
+      const outcome = { result, helped: false, reason: 'r' };
+      const ended = takeReport(frozen, { runId: running.runId, phase: 'done', outcome }, context);
+      expect([ended.cooldownFactor, nextWake(ended, policy, now)]).toEqual([1, now]);
+      expect(tick(ended, context).running?.runId).toBe(next.runId);
+      expect(answerTrigger({ ...ended, next: null }, trigger('person'), context).answer.answer).toBe('accepted');
+    }
+  );
+
+  it('a first run without a usable result: held for an hour at most, not for the cooldown; with a champion for that', () => {
+    const outcome = { result: 'error', helped: false, reason: 'boom' } as const;
+    const end = (champion: string | null) =>
+      takeReport({ ...states.runFrozen, champion }, { runId: running.runId, phase: 'done', outcome }, context);
+    expect(end(null).hold).toEqual({ reason: 'boom', until: now + hour });
+    expect(end('v1').hold).toEqual({ reason: 'boom', until: now + policy.cooldownMs });
+    const { answer } = answerTrigger(end(null), trigger('person'), context);
+    expect(answer).toMatchObject({ answer: 'refused', retryAt: new Date(now + hour).toISOString() });
+    expect(answer.reason).toBe(
+      'm is on hold until 2026-11-21 13:00 UTC: boom; mend the cause and resume, or force with a reason'
+    );
+    const mended = resumeModel(end(null), 'ann', 'mended', now);
+    expect(answerTrigger(mended, trigger('event'), context).answer.answer).toBe('accepted');
   });
 
   const rows = standings.flatMap((standing) =>
@@ -116,6 +158,7 @@ describe('answer table: state x source', () => {
     const { answer } = answerTrigger(states.overBudget, trigger('event'), context);
     expect(answer.reason).toContain('2 of 2 retrains in 30 days');
     expect(answer.reason).toContain('force');
+    expect(answer.reason).toContain('next possible 2026-12-21 10:00 UTC');
     expect(answer.retryAt).toBe(new Date(now - 2 * hour + 30 * 24 * hour).toISOString());
   });
 

@@ -54,6 +54,9 @@ export function budgetFreeAt(state: GovernorState, policy: RetrainSpec, now: num
   return blocking === undefined ? now : blocking + policy.atMost.perMs;
 }
 
+/** When the cooldown is over; it only protects a champion that serves, so without one there is none. */
+export const coolUntil = (state: GovernorState): number => (state.champion === null ? 0 : state.cooldownUntil);
+
 export function standingOf(state: GovernorState, policy: RetrainSpec, now: number): Standing {
   // A run that has not frozen its data yet takes every cause, whatever else is the matter: nothing new is started.
   if (state.running?.phase === 'open') return 'runOpen';
@@ -62,7 +65,7 @@ export function standingOf(state: GovernorState, policy: RetrainSpec, now: numbe
   if (holds(state, now)) return 'holding';
   if (state.next !== null) return 'nextReserved';
   if (budgetFreeAt(state, policy, now) > now) return 'overBudget';
-  if (state.cooldownUntil > now) return 'coolingDown';
+  if (coolUntil(state) > now) return 'coolingDown';
   return 'idle';
 }
 

@@ -88,6 +88,20 @@ interface Ledger {
   readonly firstAnswers: Map<string, string>;
   readonly started: Map<string, number>;
   readonly promised: Set<string>;
+  /** Whether a version serves, how much longer than usual the cooldown is, and when it is over. */
+  readonly cooling: { serves: boolean; factor: number; until: number };
+}
+
+/** The cooldown, told another way: only a champion is protected, and only it is blamed for retrains that do not help. */
+function cool(cooling: Ledger['cooling'], command: Command, now: number): void {
+  if (command.kind === 'end') {
+    if (command.result === 'promoted') cooling.serves = true;
+    const helped = command.result === 'promoted' && command.helped;
+    const judged = ['promoted', 'refusedByGate', 'rolledBack'].includes(command.result);
+    if (helped) cooling.factor = 1;
+    else if (judged && cooling.serves) cooling.factor = Math.min(8, 2 * cooling.factor);
+  }
+  cooling.until = cooling.serves ? now + policy.cooldownMs * cooling.factor : now;
 }
 
 function apply(state: GovernorState, command: Command, now: number, ledger: Ledger): GovernorState {
@@ -115,6 +129,11 @@ function apply(state: GovernorState, command: Command, now: number, ledger: Ledg
         expect(answer.repeated).toBe(true);
         expect(after).toBe(state);
       }
+      // While nothing serves and nothing else is in the way, nobody is told to wait for a cooldown.
+      const free = [state.running, state.next, state.paused, state.hold].every((obstacle) => obstacle === null);
+      if (!answer.repeated && !ledger.cooling.serves && free && answer.answer !== 'accepted') {
+        expect(answer.reason).toContain('has used');
+      }
       // I1: whoever is told of a run finds that run, now or later.
       if (answer.answer !== 'refused' && answer.runId !== undefined) ledger.promised.add(answer.runId);
       return after;
@@ -135,6 +154,7 @@ function apply(state: GovernorState, command: Command, now: number, ledger: Ledg
                 result: command.result,
                 helped: command.helped && command.result === 'promoted',
                 reason: 'it ended',
+                ...(command.result === 'promoted' ? { version: `v${state.seq}` } : {}),
               },
             },
             context
@@ -170,12 +190,18 @@ describe('governor, random commands against the ledger', () => {
       fc.property(fc.array(commands, { maxLength: 60 }), (list) => {
         let now = Date.parse('2026-01-01T00:00:00Z');
         let state = initialGovernor(now);
-        const ledger: Ledger = { firstAnswers: new Map(), started: new Map(), promised: new Set() };
+        const ledger: Ledger = {
+          firstAnswers: new Map(),
+          started: new Map(),
+          promised: new Set(),
+          cooling: { serves: false, factor: 1, until: 0 },
+        };
         const unforced: number[] = [];
         for (const command of list) {
           if (command.kind === 'time') now += command.minutes * minute;
           const before = state;
           state = apply(state, command, now, ledger);
+          if (before.running !== null && state.running === null) cool(ledger.cooling, command, now);
           const forced = state.seq > before.seq && command.kind === 'trigger' && command.force;
           const ticked = tick(state, { model: 'm', policy, now });
           const forcedNext = state.next?.forced === true;
@@ -183,7 +209,10 @@ describe('governor, random commands against the ledger', () => {
           for (const s of [before, state])
             if (s.running !== null && !ledger.started.has(s.running.runId)) {
               ledger.started.set(s.running.runId, s.running.seq);
-              if (!forced && !forcedNext) unforced.push(now);
+              if (!forced && !forcedNext) {
+                unforced.push(now);
+                expect(now).toBeGreaterThanOrEqual(ledger.cooling.until);
+              }
             }
           // At most one run at a time, numbered without gaps, each id once.
           expect(new Set(ledger.started.values()).size).toBe(ledger.started.size);
@@ -216,7 +245,7 @@ describe('governor, random commands against the ledger', () => {
 
   it('doubles the cooldown after a retrain that did not help, up to eightfold, and forgives after one that did', () => {
     const now = 1_000_000;
-    let state = initialGovernor(now);
+    let state: GovernorState = { ...initialGovernor(now), champion: 'v1' };
     const end = (result: ReleaseResult, helped: boolean) => {
       const context = { model: 'm', policy, now };
       const forced: Trigger = {

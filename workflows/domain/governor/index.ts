@@ -1,5 +1,6 @@
 export { answerTable, budgetFreeAt, standingOf, standings, treatmentOf } from './answers.js';
 export type { Standing, Treatment } from './answers.js';
+export { comeBack, decisionsPerSave, noteUnfinished } from './recovery.js';
 export { initialGovernor } from './state.js';
 export type { GovernorState, NextRun, RunningRelease } from './state.js';
 export { phaseOf, sentenceOf, statusOf } from './status.js';

@@ -15,6 +15,7 @@ export interface GovernorState {
   readonly drift: { readonly windowId: string; readonly reason: string } | null;
   /** Bad windows that are not enough yet. */
   readonly suspect: { readonly windowId: string; readonly reason: string } | null;
+  /** Holds while a champion serves: see `coolUntil`. */
   readonly cooldownUntil: number;
   /** 1, 2, 4 or 8: doubled by a retrain that did not help. */
   readonly cooldownFactor: number;
@@ -68,6 +69,8 @@ export const rememberedAnswers = 1_000;
 const rememberedDecisions = 20;
 export const rememberedWindows = 40;
 export const longestCooldownFactor = 8;
+/** Longest hold after a run without a usable result while no version serves yet. */
+export const longestFirstHoldMs = 3_600_000;
 
 export function initialGovernor(now: number): GovernorState {
   return {

@@ -1,5 +1,6 @@
 import type { GovernorPhase, GovernorStatus, ModelSpec, RetrainSpec } from '../../contracts/index.js';
-import { budgetFreeAt, holds, startsInPeriod } from './answers.js';
+import { timeText } from '../times.js';
+import { budgetFreeAt, coolUntil, holds, startsInPeriod } from './answers.js';
 import type { GovernorState } from './state.js';
 
 const iso = (at: number) => new Date(at).toISOString();
@@ -10,7 +11,7 @@ export function phaseOf(state: GovernorState, policy: RetrainSpec, now: number):
   if (holds(state, now)) return 'hold';
   if (state.next !== null) return 'waiting';
   if (state.drift !== null) {
-    return state.cooldownUntil > now || budgetFreeAt(state, policy, now) > now ? 'waiting' : 'confirmed';
+    return coolUntil(state) > now || budgetFreeAt(state, policy, now) > now ? 'waiting' : 'confirmed';
   }
   return state.suspect === null ? 'healthy' : 'suspect';
 }
@@ -21,18 +22,23 @@ export function sentenceOf(state: GovernorState, policy: RetrainSpec, now: numbe
   switch (phaseOf(state, policy, now)) {
     case 'running': {
       const { runId, phase, cause, causes: n, waitingFor } = state.running!;
-      return `run ${runId} is ${phase === 'open' ? 'starting' : `in phase ${phase}`}: ${cause} (${causes(n)})${waitingFor === null ? '' : `; waits for ${waitingFor.what}`}`;
+      return `run ${runId} is ${phase === 'open' ? 'starting' : `in phase ${phase}`}: ${cause} (${causes(n)})${waitingFor === null ? '' : `; waits for ${waitingFor.what}${waitingFor.until === null ? '' : ` until ${timeText(Date.parse(waitingFor.until), now)}`}`}`;
     }
     case 'paused':
       return `paused by ${state.paused!.by}: ${state.paused!.reason}; nothing starts before it is resumed`;
     case 'hold':
-      return `on hold${state.hold!.until === null ? '' : ` until ${iso(state.hold!.until)}`}: ${state.hold!.reason}`;
+      return state.hold!.until === null
+        ? `on hold: ${state.hold!.reason}; nothing starts before it is resumed`
+        : `on hold until ${timeText(state.hold!.until, now)}: ${state.hold!.reason}`;
     case 'waiting': {
-      const until = Math.max(state.cooldownUntil, budgetFreeAt(state, policy, now));
-      const why = budgetFreeAt(state, policy, now) > Math.max(now, state.cooldownUntil) ? 'budget' : 'cooldown';
+      const free = budgetFreeAt(state, policy, now);
+      const until = Math.max(coolUntil(state), free);
       const what =
         state.next === null ? state.drift!.reason : `${state.next.cause} (${causes(state.next.causes)} recorded)`;
-      return `${why} ends ${iso(until)}: ${what}`;
+      if (until <= now) return `about to start: ${what}`;
+      return free > Math.max(now, coolUntil(state))
+        ? `the budget of runs is used up until ${timeText(until, now)}: ${what}`
+        : `cooldown ends ${timeText(until, now)}: ${what}`;
     }
     case 'confirmed':
       return policy.on.drift
@@ -68,7 +74,7 @@ export function statusOf(
         : { runId: state.running.runId, phase: state.running.phase, since: iso(state.running.since) },
     next: state.next === null ? null : { runId: state.next.runId, causes: state.next.causes },
     waitingFor: state.running?.waitingFor ?? null,
-    cooldownUntil: state.cooldownUntil > now ? iso(state.cooldownUntil) : null,
+    cooldownUntil: coolUntil(state) > now ? iso(coolUntil(state)) : null,
     cooldownFactor: state.cooldownFactor,
     budget: { used: startsInPeriod(state, policy, now).length, of: policy.atMost.runs, perMs: policy.atMost.perMs },
     ...digests,

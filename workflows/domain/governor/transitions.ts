@@ -1,11 +1,13 @@
 import type { Answer, Decision, ReleaseReport, RetrainSpec, Trigger, WindowReport } from '../../contracts/index.js';
 import { releaseId, triggerKey } from '../../contracts/ids.js';
-import { budgetFreeAt, holds, standingOf, startsInPeriod, treatmentOf } from './answers.js';
+import { timeText } from '../times.js';
+import { budgetFreeAt, coolUntil, holds, standingOf, startsInPeriod, treatmentOf } from './answers.js';
 import {
   addRequester,
   answeredBefore,
   decided,
   longestCooldownFactor,
+  longestFirstHoldMs,
   remember,
   rememberedWindows,
   type GovernorState,
@@ -24,7 +26,7 @@ interface Context {
   readonly now: number;
 }
 
-const decision = (now: number, by: string, what: string, reason: string, runId?: string): Decision => ({
+export const decision = (now: number, by: string, what: string, reason: string, runId?: string): Decision => ({
   at: iso(now),
   what,
   by,
@@ -95,7 +97,7 @@ export function answerTrigger(
         holding: `after the hold: ${state.hold?.reason ?? ''}`,
         runFrozen: `after run ${state.running?.runId ?? ''}, whose data is frozen already`,
         nextReserved: 'when the reserved run starts',
-        coolingDown: `when the cooldown ends at ${iso(state.cooldownUntil)}`,
+        coolingDown: `when the cooldown ends at ${timeText(coolUntil(state), now)}`,
         runOpen: '',
         overBudget: '',
         idle: '',
@@ -123,9 +125,10 @@ function refusal(state: GovernorState, standing: string, { model, policy, now }:
     return `${model} is paused by ${state.paused?.by ?? 'somebody'} (${state.paused?.reason ?? ''}); resume it first`;
   }
   if (standing === 'holding') {
-    return `${model} is on hold: ${state.hold?.reason ?? ''}; mend the cause and resume, or force with a reason`;
+    const until = state.hold?.until ?? null;
+    return `${model} is on hold${until === null ? '' : ` until ${timeText(until, now)}`}: ${state.hold?.reason ?? ''}; mend the cause and resume, or force with a reason`;
   }
-  const free = iso(budgetFreeAt(state, policy, now));
+  const free = timeText(budgetFreeAt(state, policy, now), now);
   const used = startsInPeriod(state, policy, now).length;
   const days = Math.round(policy.atMost.perMs / 86_400_000);
   const period = days >= 1 ? `${days} days` : `${Math.round(policy.atMost.perMs / 1000)} s`;
@@ -185,7 +188,7 @@ export function tick(state: GovernorState, context: Context): GovernorState {
   const { policy, now } = context;
   if (state.running !== null || state.paused !== null || holds(state, now)) return state;
   if (state.next !== null) {
-    const free = state.next.forced || (state.cooldownUntil <= now && budgetFreeAt(state, policy, now) <= now);
+    const free = state.next.forced || (coolUntil(state) <= now && budgetFreeAt(state, policy, now) <= now);
     if (!free) return state;
     const { runId, causes, cause } = state.next;
     const started = startNext(state, context);
@@ -236,6 +239,8 @@ export function takeWindow(state: GovernorState, report: WindowReport, context: 
   return noted;
 }
 
+const runs = (n: number) => (n === 1 ? '1 run' : `${n} runs in a row`);
+
 /** The release told how far it is, or how it ended. Reports of other runs change nothing. */
 export function takeReport(state: GovernorState, report: ReleaseReport, context: Context): GovernorState {
   const { running } = state;
@@ -255,27 +260,30 @@ export function takeReport(state: GovernorState, report: ReleaseReport, context:
   }
   const { result, helped, reason, version } = report.outcome;
   const unusable = result === 'noData' || result === 'error' || result === 'dataInvalid';
-  const unhelpful = !helped && !unusable && result !== 'cancelled' && result !== 'rejected';
+  const champion = result === 'promoted' && version !== undefined ? version : state.champion;
+  const unhelpful = !helped && !unusable && result !== 'cancelled' && result !== 'rejected' && champion !== null;
   const factor = helped
     ? 1
     : unhelpful
       ? Math.min(longestCooldownFactor, state.cooldownFactor * 2)
       : state.cooldownFactor;
   const failures = unusable ? state.failures + 1 : result === 'cancelled' ? state.failures : 0;
-  const cooldownUntil = now + policy.cooldownMs * factor;
+  const cooldownMs = policy.cooldownMs * factor;
+  // Whoever waits for a first version mends a program: the hold keeps events from trying at once, not people for a month.
+  const holdMs = champion === null ? Math.min(cooldownMs, longestFirstHoldMs) : cooldownMs;
   const broken = failures >= policy.breakerAfter;
   const ended: GovernorState = {
     ...state,
     running: null,
-    champion: result === 'promoted' && version !== undefined ? version : state.champion,
+    champion,
     cooldownFactor: factor,
-    cooldownUntil,
+    cooldownUntil: now + cooldownMs,
     failures,
     ageFrom: now,
     hold: unusable
       ? {
-          reason: broken ? `${failures} runs in a row without a usable result; the last: ${reason}` : reason,
-          until: broken ? null : cooldownUntil,
+          reason: broken ? `${runs(failures)} without a usable result; the last: ${reason}` : reason,
+          until: broken ? null : now + holdMs,
         }
       : null,
   };
@@ -347,10 +355,10 @@ export function nextWake(state: GovernorState, policy: RetrainSpec, now: number)
     if (until === null) return null;
     times.push(until);
   } else if (state.next !== null || (state.drift !== null && policy.on.drift)) {
-    times.push(Math.max(state.cooldownUntil, budgetFreeAt(state, policy, now)));
+    times.push(Math.max(coolUntil(state), budgetFreeAt(state, policy, now)));
   }
   if (policy.on.everyMs !== null) {
-    times.push(Math.max(state.ageFrom + policy.on.everyMs, state.cooldownUntil, budgetFreeAt(state, policy, now)));
+    times.push(Math.max(state.ageFrom + policy.on.everyMs, coolUntil(state), budgetFreeAt(state, policy, now)));
   }
   return times.length === 0 ? null : Math.max(now, Math.min(...times));
 }
