@@ -55,9 +55,9 @@ describe.skipIf(missing !== null)('a model of your own, from an empty folder', (
     const printed = await readmeBlock('checked: model file');
     const own = printed
       .replace('customers.parquet', 'customers.csv')
-      .replace('python3 train.py', 'node train.mjs')
-      .replace('python3 predict.py', 'node predict.mjs');
-    expect(own.match(/\.csv #|node \w+\.mjs/g)).toHaveLength(3);
+      .replace('python3 train.py', 'node train.js')
+      .replace('python3 predict.py', 'node predict.js');
+    expect(own.match(/\.csv #|node \w+\.js/g)).toHaveLength(3);
     await writeFile(join(folder, 'models', 'churn.yaml'), own);
     await writeFile(join(folder, 'retempo.yaml'), await readmeBlock('checked: project file'));
     dev = spawn(process.execPath, [join(root, 'cli', 'retempo.js'), 'dev', '--port', '0', '--ui-port', '0'], {

@@ -1,4 +1,4 @@
-// The evaluator that belongs to train.mjs: every customer leaves as often as those it has seen.
+// The evaluator that belongs to train.js: every customer leaves as often as those it has seen.
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
