@@ -139,6 +139,8 @@ const badModel: Readonly<Record<string, readonly unknown[]>> = {
   'gate.metrics.logLoss.atMost': [...notNumber, -1],
   'gate.metrics.auc.atLeast': [...notNumber, 1.5],
   'gate.metrics.logLoss.notWorseBy': [...notNumber, -0.1],
+  'gate.metrics.logLoss.worstRow': [...notNumber, 0],
+  'gate.metrics.auc.worstRow': [1],
   'gate.metrics.auc.betterBy': [...notNumber, 0, -0.1],
   'gate.minRows': [...notWhole, 0],
   'gate.confidence': [...notFraction, '20%', 1],

@@ -121,7 +121,8 @@ function checkGate({ gate, task = 'binary' }: ModelSections): readonly FoundProb
       found.push(problem(path, `unknown metric for task ${task}`, didYouMean(name, Object.keys(known))));
       continue;
     }
-    if (Object.values(limits).every((one) => one === undefined)) {
+    const { worstRow, ...judged } = limits;
+    if (Object.values(judged).every((one) => one === undefined)) {
       found.push(problem(path, 'expected at least one of atMost, atLeast, notWorseBy, betterBy'));
     }
     if (limits.atLeast !== undefined && kind.better === 'lower') {
@@ -132,6 +133,9 @@ function checkGate({ gate, task = 'binary' }: ModelSections): readonly FoundProb
     }
     if (limits.notWorseBy !== undefined && limits.betterBy !== undefined) {
       found.push(problem([...path, 'betterBy'], 'expected either notWorseBy or betterBy, got both'));
+    }
+    if (worstRow !== undefined && (name === 'accuracy' || !rowLossMetrics.includes(name))) {
+      found.push(problem([...path, 'worstRow'], `rows do not cost different amounts of ${name}`, 'leave it out'));
     }
     for (const limit of ['atMost', 'atLeast'] as const) {
       const value = limits[limit];

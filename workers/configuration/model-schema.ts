@@ -74,6 +74,7 @@ const metricLimits = section({
   atLeast: real().optional(),
   notWorseBy: real({ min: 0 }).optional(),
   betterBy: real({ above: 0 }).optional(),
+  worstRow: real({ above: 0 }).optional(),
 });
 
 /** A program's parameters: any JSON. */

@@ -81,6 +81,11 @@ export interface MetricLimits {
   readonly notWorseBy?: number;
   /** Smallest proven gain over the champion, in units of the metric. */
   readonly betterBy?: number;
+  /**
+   * The most that one row can cost more with the candidate, in units of the metric: where it is known, the gate leaves room
+   * for rows too rare to be in the sample. Default: five times the largest difference seen.
+   */
+  readonly worstRow?: number;
 }
 
 export interface GatePolicy {
