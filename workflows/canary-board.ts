@@ -32,7 +32,8 @@ export class CanaryBoard {
   private last: Observation | null = null;
   private trouble: string | null = null;
   private waitingFor: WaitingFor | null = null;
-  private title = '';
+  /** Says it all while the canary is in that phase. */
+  private title: { readonly text: string; readonly phase: CanaryState['phase'] } | null = null;
   /** Epoch milliseconds, or null before the first wait. */
   private nextLook: number | null = null;
   /** Weight of the candidate that was last set; -1 before the first. */
@@ -106,7 +107,7 @@ export class CanaryBoard {
 
   show(state: CanaryState, title?: string, weight?: number): void {
     if (weight !== undefined) this.weight = weight;
-    this.title = title ?? '';
+    this.title = title === undefined ? null : { text: title, phase: state.phase };
     const { candidate, champion, release } = this.input;
     this.report(phases[state.phase]);
     showDetails({
@@ -130,7 +131,7 @@ export class CanaryBoard {
   }
 
   private sentence(state: CanaryState): string {
-    if (this.title !== '') return this.title;
+    if (this.title?.phase === state.phase) return this.title.text;
     return `canary ${Math.max(0, this.weight)} %${this.standing(state)}; ${this.wait(state)}`;
   }
 

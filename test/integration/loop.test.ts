@@ -143,7 +143,9 @@ describe('the loop: first release, canary, refusals, operators', () => {
       done: true,
     });
     const paused = (await test.starters.getStatus(model)).detail!.sentence;
-    expect(paused).toMatch(/paused by ann.*next look at .* UTC, rolled back at 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/);
+    expect(paused).toMatch(
+      /paused by ann: look first; guardrails stay on; .*rolled back at 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/
+    );
     expect(await test.starters.abort({ model, actor: 'ann', reason: 'not today' })).toMatchObject({ done: true });
     expect([(await ended(runId)).what]).toEqual(['cancelled']);
     expect(await weights()).toEqual({ [before.champion!]: 100 });
