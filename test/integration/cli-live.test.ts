@@ -38,7 +38,35 @@ async function edit(file: string, change: (text: string) => string): Promise<voi
 
 describe.skipIf(missing !== null)('retempo dev and watch', () => {
   let dev: ChildProcess;
+  let said = '';
   let endpointUrl = '';
+
+  /** Starts dev and returns the address of the endpoint when it is ready. */
+  async function startDev(): Promise<string> {
+    said = '';
+    const started = spawn(process.execPath, [bin, 'dev', '--port', '0', '--ui-port', '0', '--json'], {
+      cwd: project.folder,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    dev = started;
+    started.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    const ready = await new Promise<string>((resolve, reject) => {
+      let out = '';
+      started.stdout.on('data', (chunk: Buffer) => {
+        out += chunk.toString();
+        if (out.includes('\n')) resolve(out);
+      });
+      started.once('exit', () => reject(new Error(`dev ended: ${said}`)));
+    });
+    return (JSON.parse(ready) as { endpoints: { url: string }[] }).endpoints[0]?.url ?? '';
+  }
+
+  async function interruptDev(): Promise<void> {
+    const ended = new Promise((resolve) => dev.once('exit', resolve));
+    dev.kill('SIGINT');
+    await ended;
+  }
 
   beforeAll(async () => {
     project = await createTinyProject();
@@ -48,30 +76,11 @@ describe.skipIf(missing !== null)('retempo dev and watch', () => {
       'sites:\n  onprem.local: { pools: { cpu: { slots: 2 } }, stopGrace: 2s }\n'
     );
     await edit('models/tiny.yaml', (text) => text.replace('steps: 3, pauseMs: 20', 'steps: 40, pauseMs: 250'));
-    dev = spawn(process.execPath, [bin, 'dev', '--port', '0', '--ui-port', '0', '--json'], {
-      cwd: project.folder,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let said = '';
-    dev.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString()));
-    const ready = await new Promise<string>((resolve, reject) => {
-      let out = '';
-      dev.stdout?.on('data', (chunk: Buffer) => {
-        out += chunk.toString();
-        if (out.includes('\n')) resolve(out);
-      });
-      dev.once('exit', () => reject(new Error(`dev ended: ${said}`)));
-    });
-    endpointUrl = (JSON.parse(ready) as { endpoints: { url: string }[] }).endpoints[0]?.url ?? '';
+    endpointUrl = await startDev();
   });
 
   afterAll(async () => {
-    if (dev !== undefined && dev.exitCode === null) {
-      const ended = new Promise((resolve) => dev.once('exit', resolve));
-      dev.kill('SIGINT');
-      await ended;
-    }
+    if (dev !== undefined && dev.exitCode === null) await interruptDev();
     await project?.remove();
   });
 
@@ -136,5 +145,44 @@ describe.skipIf(missing !== null)('retempo dev and watch', () => {
     expect(plan.out).toMatch(
       /! tiny: gate: with \d+ rows an equal model passes logLoss notWorseBy 0\.01 only [\d.]+ % of the time; 0\.\d+ gives 9\d/
     );
+  });
+
+  it('Ctrl-C in the middle of a training: the next dev goes on with it, and nothing runs twice', async () => {
+    await edit('models/tiny.yaml', (text) => text.replace('steps: 2, pauseMs: 1', 'steps: 60, pauseMs: 250'));
+    expect((await retempo('apply')).code).toBe(0);
+    expect((await retempo('retrain', 'tiny', '--force', '--why', 'interrupted')).code).toBe(0);
+    const once = async () =>
+      JSON.parse((await retempo('watch', 'tiny', '--once', '--json')).out) as {
+        readonly status: { readonly running: { readonly runId: string } | null };
+        readonly part: { readonly activities: readonly { readonly details: { readonly progress?: object } }[] } | null;
+      };
+    let seen = await once();
+    while (seen.part?.activities[0]?.details.progress === undefined) seen = await once();
+    const runId = seen.status.running?.runId;
+    await interruptDev();
+    expect(said).toContain(`still runs at onprem.local: job`);
+    expect(said).toContain(`(${runId})`);
+
+    await startDev();
+    const ended = async () => {
+      const { decisions } = JSON.parse((await retempo('decisions', 'tiny', '--json')).out) as {
+        readonly decisions: readonly { readonly by: string; readonly what: string; readonly runId?: string }[];
+      };
+      return decisions.find((one) => one.by === 'release' && one.runId === runId);
+    };
+    let end = await ended();
+    while (end === undefined) end = await ended();
+    expect(end.what).toBe('refusedByGate');
+    // The world's own record: every job of the project was started once.
+    const journal = await readFile(join(project.folder, '.retempo', 'onprem.local', 'journal.ndjson'), 'utf8');
+    const started = journal
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly event: string; readonly key: string })
+      .filter(({ event }) => event === 'started')
+      .map(({ key }) => key);
+    // One training and one evaluation of the first run; one training and two evaluations of each later one.
+    expect(started).toHaveLength(8);
+    expect(new Set(started).size).toBe(8);
   });
 });

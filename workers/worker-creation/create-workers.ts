@@ -1,11 +1,12 @@
 import { Worker } from '@temporalio/worker';
-import type { NativeConnection, WorkerOptions, WorkerPlugin } from '@temporalio/worker';
+import type { NativeConnection, WorkerPlugin } from '@temporalio/worker';
 import { controlQueue, siteQueue, siteRoles } from '@retempo/workflows/contracts';
 import type { SiteRole } from '@retempo/workflows/contracts';
 import type { Site } from '@retempo/activities/ports';
 import type { RetempoConfig } from '../configuration/config.js';
 import { OrchestratorPlugin } from '../plugins/orchestrator-plugin.js';
 import { ProviderPlugin } from '../plugins/provider-plugin.js';
+import { joinHostOptions, type HostOptions } from './host-options.js';
 import { workerSettings } from './worker-settings.js';
 import type { QueueRole } from './worker-settings.js';
 
@@ -28,9 +29,6 @@ export interface CreateWorkersOptions {
     readonly control?: HostOptions;
   };
 }
-
-/** Worker options a host may add; connection, namespace and queue are decided here. */
-export type HostOptions = Partial<Omit<WorkerOptions, 'connection' | 'namespace' | 'taskQueue'>>;
 
 export interface RetempoWorkers {
   /** Queues served, control first. */
@@ -96,15 +94,14 @@ function planWorkers(options: CreateWorkersOptions): readonly Planned[] {
 
 function createWorker(plan: Planned, options: CreateWorkersOptions): Promise<Worker> {
   const { every = {}, control = {} } = options.host ?? {};
-  const host: HostOptions = plan.role === 'control' ? { ...every, ...control } : every;
-  const hostPlugins = plan.role === 'control' ? [...(every.plugins ?? []), ...(control.plugins ?? [])] : every.plugins;
+  const host = plan.role === 'control' ? joinHostOptions(every, control) : every;
   return Worker.create({
     ...workerSettings({ role: plan.role, queue: plan.queue, limits: options.config.limits }),
     ...host,
     connection: options.connection,
     namespace: options.config.temporal.namespace,
     taskQueue: plan.queue,
-    plugins: [...(hostPlugins ?? []), plan.plugin],
+    plugins: [...(host.plugins ?? []), plan.plugin],
   });
 }
 

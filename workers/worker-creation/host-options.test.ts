@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { joinHostOptions, type HostOptions } from './host-options.js';
+
+const activity = () => Promise.resolve();
+const interceptors = (file: string): NonNullable<HostOptions['interceptors']> => ({
+  activity: [() => ({})],
+  workflowModules: [file],
+  client: { workflow: [{ start: (input, next) => next(input) }] },
+});
+
+describe("a host's options for every Worker and for the control Worker", () => {
+  it('are both kept: activities, sinks, plugins, interceptors of every kind', () => {
+    const every: HostOptions = {
+      activities: { one: activity },
+      sinks: { a: { log: { fn: () => undefined } } },
+      plugins: [{ name: 'host.One' }],
+      interceptors: interceptors('/one.js'),
+      maxCachedWorkflows: 1,
+      identity: 'every',
+    };
+    const near: HostOptions = {
+      activities: { two: activity },
+      sinks: { b: { log: { fn: () => undefined } } },
+      plugins: [{ name: 'host.Two' }],
+      interceptors: interceptors('/two.js'),
+      maxCachedWorkflows: 2,
+    };
+    const joined = joinHostOptions(every, near);
+    expect(Object.keys(joined.activities ?? {})).toEqual(['one', 'two']);
+    expect(Object.keys(joined.sinks ?? {})).toEqual(['a', 'b']);
+    expect(joined.plugins?.map(({ name }) => name)).toEqual(['host.One', 'host.Two']);
+    expect(joined.interceptors?.workflowModules).toEqual(['/one.js', '/two.js']);
+    expect(joined.interceptors?.activity).toHaveLength(2);
+    expect(joined.interceptors?.client?.workflow).toHaveLength(2);
+    // Of a single setting the nearer one counts.
+    expect(joined).toMatchObject({ maxCachedWorkflows: 2, identity: 'every' });
+  });
+
+  it('lose nothing where only one has them', () => {
+    const one: HostOptions = { activities: { one: activity }, interceptors: interceptors('/one.js'), plugins: [] };
+    expect(joinHostOptions(one, {})).toEqual(one);
+    expect(joinHostOptions({}, one)).toEqual(one);
+  });
+});
