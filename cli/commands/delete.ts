@@ -24,7 +24,7 @@ export const remove: CommandDefinition = {
     'repeated it finishes what was interrupted.',
   options: [
     new Option('--yes', 'do not ask'),
-    new Option('--purge', 'also delete versions, decisions, evidence and histories: for good'),
+    new Option('--purge', 'also delete versions, predictions, decisions, evidence and histories: for good'),
     actorOption(),
   ],
   examples: [

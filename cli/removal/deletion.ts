@@ -133,7 +133,8 @@ async function keysOf(session: Session, model: string): Promise<readonly string[
     if (others.has(artifact.uri) || !artifact.uri.startsWith(store.root)) continue;
     for await (const key of store.list(`${stores.resolve(artifact.uri).key}/`, call)) keys.push(key);
   }
-  for await (const key of store.list(`histories/models/${model}/`, call)) keys.push(key);
+  for (const own of [`predictions/${model}/`, `histories/models/${model}/`])
+    for await (const key of store.list(own, call)) keys.push(key);
   return [...new Set(keys)];
 }
 
@@ -160,6 +161,8 @@ export function deletionLines(deletion: Deletion): readonly string[] {
       : [
           `delete ${plural(documents.length, 'registry document')}${purge ? ': decisions and evidence too' : ' (working memory; decisions and evidence stay)'}`,
         ]),
-    ...(keys.length === 0 ? [] : [`delete ${plural(keys.length, 'file')} of versions and histories, for good`]),
+    ...(keys.length === 0
+      ? []
+      : [`delete ${plural(keys.length, 'file')} of versions, predictions and histories, for good`]),
   ];
 }

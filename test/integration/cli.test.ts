@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
@@ -281,6 +281,12 @@ describe.skipIf(missing !== null)('retempo', () => {
     expect(decisions.length).toBeGreaterThan(3);
     expect(await json('delete', 'tiny', '--yes', '--purge')).toMatchObject({ deleted: { governor: false } });
     expect(await json('decisions', 'tiny')).toMatchObject({ decisions: [] });
+    const store = join(project.folder, '.retempo', 'artifacts');
+    const files = (await readdir(store, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(store, join(entry.parentPath, entry.name)));
+    expect(files.length).toBeGreaterThan(0);
+    expect(files.filter((file) => file.split('/').includes('tiny'))).toEqual([]);
   });
 
   it('Ctrl-C ends everything that dev has started; state is kept', async () => {
