@@ -100,3 +100,7 @@ export class ApprovalDesk {
     return Math.max(0, (this.open?.policy.quorum ?? 0) - this.votes.length);
   }
 }
+
+/** Tells people, in the details of a workflow, how to vote on what waits. */
+export const howToVote = (digests: ApprovalDigests | undefined): string =>
+  `Send the update \`approve\` or \`reject\` with \`${JSON.stringify({ digests, actor: 'your name', reason: 'why' })}\`.`;

@@ -1,15 +1,17 @@
 import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
-import {
-  governorId,
-  type ApprovalDigests,
-  type ApprovalPolicy,
-  type CanaryInput,
-  type CanaryState,
-  type Observation,
-  type Phase,
-  type WaitingFor,
+import { howToVote } from './approval.js';
+import { governorId } from './contracts/ids.js';
+import type {
+  ApprovalDigests,
+  ApprovalPolicy,
+  CanaryInput,
+  CanaryState,
+  Observation,
+  Phase,
+  WaitingFor,
 } from './contracts/index.js';
-import { canaryWait, currentWeight, timeText } from './domain/index.js';
+import { canaryWait, currentWeight } from './domain/canary.js';
+import { timeText } from './domain/times.js';
 import { releaseReported, type RunStatus } from './messages.js';
 import { phaseReporter, showDetails } from './visibility.js';
 
@@ -126,7 +128,7 @@ export class CanaryBoard {
       can:
         this.waitingFor === null
           ? 'Updates: `pause`, `resume`, `promote`, `rollback`, `abort` with `{"actor": "...", "reason": "..."}`. Cancel rolls back.'
-          : `Send the update \`approve\` or \`reject\` with \`${JSON.stringify({ digests: this.waitingFor.digests, actor: 'your name', reason: 'why' })}\`.`,
+          : howToVote(this.waitingFor.digests),
     });
   }
 

@@ -9,14 +9,14 @@ import {
 import { failureTypeOf, rootMessage } from './activity-failures.js';
 import { ApprovalDesk } from './approval.js';
 import { CanaryBoard } from './canary-board.js';
-import {
-  failureType,
-  type ApprovalDigests,
-  type CanaryInput,
-  type CanaryResult,
-  type CanaryState,
-  type EndpointState,
-  type Limits,
+import { failureType } from './contracts/failures.js';
+import type {
+  ApprovalDigests,
+  CanaryInput,
+  CanaryResult,
+  CanaryState,
+  EndpointState,
+  Limits,
 } from './contracts/index.js';
 import {
   afterLook,
@@ -27,9 +27,9 @@ import {
   initialCanary,
   pauseCanary,
   resumeCanary,
-  timeText,
   type CanaryMove,
-} from './domain/index.js';
+} from './domain/canary.js';
+import { timeText } from './domain/times.js';
 import {
   assertServes,
   deployReady,

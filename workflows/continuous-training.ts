@@ -1,28 +1,20 @@
 import { allHandlersFinished, condition, continueAsNew, setHandler, type SignalDefinition } from '@temporalio/workflow';
-import {
-  digestOf,
-  governorId,
-  type Answer,
-  type Installation,
-  type ModelSpec,
-  type Trigger,
-} from './contracts/index.js';
+import { digestOf, governorId } from './contracts/ids.js';
+import type { Answer, Installation, ModelSpec, Trigger } from './contracts/index.js';
+import { initialGovernor, type GovernorState } from './domain/governor/state.js';
+import { sentenceOf, statusOf } from './domain/governor/status.js';
 import {
   answerTrigger,
-  initialGovernor,
   loseRun,
   noteRollback,
   nextWake,
   pauseModel,
   resumeModel,
-  sentenceOf,
-  statusOf,
   takeReport,
   takeRestored,
   takeWindow,
   tick,
-  type GovernorState,
-} from './domain/index.js';
+} from './domain/governor/transitions.js';
 import {
   championRestored,
   configure,
@@ -41,8 +33,7 @@ import {
 } from './messages.js';
 import { controlReads, controlWrites } from './proxies.js';
 import { governorBoard } from './governor-board.js';
-import { GovernorMemory, type GovernorInput } from './governor-memory.js';
-import { recoverGovernor } from './governor-recovery.js';
+import { GovernorMemory, recoverGovernor, type GovernorInput } from './governor-memory.js';
 import { historyBeyond } from './history-length.js';
 import {
   checkButton,

@@ -1,5 +1,6 @@
 import { getExternalWorkflowHandle } from '@temporalio/workflow';
-import { governorId, type Installation, type ModelSpec, type WindowReport } from './contracts/index.js';
+import { governorId } from './contracts/ids.js';
+import type { Installation, ModelSpec, WindowReport } from './contracts/index.js';
 import { windowReported } from './messages.js';
 import { controlWrites, dataAt } from './proxies.js';
 import { showDetails } from './visibility.js';

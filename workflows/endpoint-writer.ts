@@ -1,14 +1,8 @@
 import { ApplicationFailure, CancellationScope, isCancellation, log, sleep } from '@temporalio/workflow';
 import { failureTypeOf, rootMessage, timedOut } from './activity-failures.js';
-import {
-  deployKey,
-  failureType,
-  type Deployable,
-  type EndpointState,
-  type Limits,
-  type ReleaseSpec,
-  type VersionId,
-} from './contracts/index.js';
+import { failureType } from './contracts/failures.js';
+import { deployKey } from './contracts/ids.js';
+import type { Deployable, EndpointState, Limits, ReleaseSpec, VersionId } from './contracts/index.js';
 import { controlWrites, servingReads, servingWrites, wayBackReads, wayBackWrites } from './proxies.js';
 
 // Writes of one canary to one endpoint. Every write carries our epoch and the revision we believe in, so that a write

@@ -1,5 +1,7 @@
 import type { ModelSpec } from './contracts/index.js';
-import { statusOf, timeText, type GovernorState, type GovernorDigests } from './domain/index.js';
+import type { GovernorState } from './domain/governor/state.js';
+import { statusOf, type GovernorDigests } from './domain/governor/status.js';
+import { timeText } from './domain/times.js';
 import { phaseReporter, showDetails } from './visibility.js';
 
 /** What people see of a governor: details and search attributes. Decides nothing. */

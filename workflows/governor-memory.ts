@@ -1,5 +1,7 @@
-import type { Decision, Installation, ModelSpec } from './contracts/index.js';
-import { decisionsPerSave, type GovernorState } from './domain/index.js';
+import type { Decision, Installation, Limits, ModelSpec } from './contracts/index.js';
+import { comeBack, decisionsPerSave, noteUnfinished } from './domain/governor/recovery.js';
+import type { GovernorState } from './domain/governor/state.js';
+import { controlReads } from './proxies.js';
 
 export interface GovernorInput {
   readonly v: 1;
@@ -91,4 +93,18 @@ export class GovernorMemory {
     if (this.waiting.length > 1) return null;
     return { state: this.state, unsaved: this.waiting[0]?.decisions ?? [] };
   }
+}
+
+/**
+ * What a governor begins with: the registry knows what was decided and what serves. `noted` adds, where there is something to
+ * tell, what became of a save that was cut short.
+ */
+export async function recoverGovernor(limits: Limits, model: string) {
+  const { snapshot, recorded } = await controlReads(limits).loadGovernor({ model });
+  const { champion } = await controlReads(limits).getChampion({ model, anchor: null });
+  const saved = snapshot as unknown as GovernorState | null;
+  return {
+    state: { ...comeBack(saved, recorded, Date.now()), champion: champion?.version ?? null },
+    noted: (state: GovernorState) => noteUnfinished(state, saved?.revision ?? 0, recorded, Date.now()),
+  };
 }

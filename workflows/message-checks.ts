@@ -1,4 +1,5 @@
-import { defaultLimits, type ReleaseReport, type Trigger, type WindowReport } from './contracts/index.js';
+import { defaultLimits } from './contracts/governor.js';
+import type { ReleaseReport, Trigger, WindowReport } from './contracts/index.js';
 import type { ApprovalVote, Button, ConfigureRequest, RestoredChampion } from './messages.js';
 
 // People send messages from forms, and a message that cannot be read must never reach a handler: what a handler throws

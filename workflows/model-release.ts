@@ -2,7 +2,6 @@ import {
   CancellationScope,
   ChildWorkflowFailure,
   executeChild,
-  getExternalWorkflowHandle,
   isCancellation,
   log,
   ParentClosePolicy,
@@ -14,25 +13,23 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { failureTypeOf, rootMessage } from './activity-failures.js';
 import type { canaryDeployment } from './canary-deployment.js';
-import {
-  childId,
-  digestOf,
-  endpointId,
-  failureType,
-  governorId,
-  type CanaryInput,
-  type CanaryResult,
-  type Decision,
-  type GateResult,
-  type PipelineResult,
-  type ReleaseInput,
-  type ReleaseOutcome,
-  type ReleasePhase,
-  type VersionRecord,
+import { failureType } from './contracts/failures.js';
+import { childId, digestOf, endpointId } from './contracts/ids.js';
+import type {
+  CanaryInput,
+  CanaryResult,
+  Decision,
+  GateResult,
+  PipelineResult,
+  ReleaseInput,
+  ReleaseOutcome,
+  ReleasePhase,
+  VersionRecord,
 } from './contracts/index.js';
-import { timeText } from './domain/index.js';
-import { getRunStatus, releaseReported } from './messages.js';
+import { timeText } from './domain/times.js';
+import { getRunStatus } from './messages.js';
 import { controlReads, controlWrites } from './proxies.js';
+import { tellGovernor } from './tell-governor.js';
 import type { trainingPipeline } from './training-pipeline.js';
 import type { validationGate } from './validation-gate.js';
 import { phaseReporter, showDetails, startAttributes, summaryLine } from './visibility.js';
@@ -267,19 +264,10 @@ class Release {
     await this.tell(phase);
   }
 
-  /** A governor that was terminated meanwhile asks for the outcome itself when it comes back. */
   private async tell(phase: ReleasePhase, outcome?: ReleaseOutcome): Promise<void> {
     const { spec, releaseId } = this.input;
-    try {
-      await getExternalWorkflowHandle(governorId(spec.model)).signal(releaseReported, {
-        runId: releaseId,
-        phase,
-        waitingFor: null,
-        ...(outcome === undefined ? {} : { outcome }),
-      });
-    } catch (error) {
-      log.warn('the governor does not answer', { error: rootMessage(error) });
-    }
+    const report = { runId: releaseId, phase, waitingFor: null };
+    await tellGovernor(spec.model, outcome === undefined ? report : { ...report, outcome });
   }
 
   private decide(by: string, what: string, reason: string, version?: string): void {

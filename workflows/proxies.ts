@@ -1,15 +1,7 @@
 import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
-import {
-  controlQueue,
-  failureType,
-  nonRetryableClasses,
-  siteQueue,
-  type ControlActivities,
-  type DataActivities,
-  type JobActivities,
-  type Limits,
-  type ServingActivities,
-} from './contracts/index.js';
+import { failureType, nonRetryableClasses } from './contracts/failures.js';
+import { controlQueue, siteQueue } from './contracts/task-queues.js';
+import type { ControlActivities, DataActivities, JobActivities, Limits, ServingActivities } from './contracts/index.js';
 
 // The only place with time-outs and retries. One set of options per class of effect; the queue decides who does it.
 // Every activity has a heartbeat time-out: when a worker dies in the middle of one, another carries on after that time

@@ -1,15 +1,8 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { getExternalWorkflowHandle, ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { canaryDeployment } from './canary-deployment.js';
-import {
-  digestOf,
-  endpointId,
-  governorId,
-  type CanaryInput,
-  type Installation,
-  type ModelSpec,
-  type VersionRecord,
-} from './contracts/index.js';
+import { digestOf, endpointId, governorId } from './contracts/ids.js';
+import type { CanaryInput, Installation, ModelSpec, VersionRecord } from './contracts/index.js';
 import { weighted } from './endpoint-writer.js';
 import { championRestored } from './messages.js';
 import { controlReads, controlWrites, servingReads } from './proxies.js';

@@ -1,17 +1,9 @@
 import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
 import { failureTypeOf, noWorkerTook } from './activity-failures.js';
-import {
-  digestOf,
-  failureType,
-  jobKey,
-  splitPool,
-  type ArtifactRef,
-  type Installation,
-  type JobOutcome,
-  type JobRef,
-  type JobSpec,
-  type StepAttempt,
-} from './contracts/index.js';
+import { failureType } from './contracts/failures.js';
+import { digestOf, jobKey } from './contracts/ids.js';
+import { splitPool } from './contracts/task-queues.js';
+import type { ArtifactRef, Installation, JobOutcome, JobRef, JobSpec, StepAttempt } from './contracts/index.js';
 import { controlReads, jobsAt, stopsAt, waitsAt } from './proxies.js';
 
 // One step of a run as a job: placed on the first pool that has a worker and capacity, watched, moved to the next pool

@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { Installation, ModelSpec } from './contracts/index.js';
-import type { RunningRelease } from './domain/index.js';
+import type { RunningRelease } from './domain/governor/state.js';
 import type { modelRelease } from './model-release.js';
 import { startAttributes, summaryLine } from './visibility.js';
 

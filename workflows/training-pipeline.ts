@@ -1,21 +1,20 @@
-import { ApplicationFailure, getExternalWorkflowHandle, log, setHandler, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, log, setHandler } from '@temporalio/workflow';
 import { noWorkerTook } from './activity-failures.js';
-import {
-  failureType,
-  governorId,
-  splitPool,
-  type ArtifactRef,
-  type Phase,
-  type PipelineInput,
-  type PipelineResult,
-  type ReleasePhase,
-  type SnapshotResult,
-  type StepAttempt,
-  type VersionRecord,
+import { failureType } from './contracts/failures.js';
+import { splitPool } from './contracts/task-queues.js';
+import type {
+  ArtifactRef,
+  Phase,
+  PipelineInput,
+  PipelineResult,
+  SnapshotResult,
+  StepAttempt,
+  VersionRecord,
 } from './contracts/index.js';
-import { getRunStatus, releaseReported, type RunStatus } from './messages.js';
+import { getRunStatus, type RunStatus } from './messages.js';
 import { controlWrites, dataAt } from './proxies.js';
 import { runJob, type FinishedJob } from './run-job.js';
+import { tellGovernor } from './tell-governor.js';
 import { phaseReporter, showDetails } from './visibility.js';
 
 /**
@@ -64,7 +63,7 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
 
   show('Freezing the data of this run');
   const frozen = await freeze(input);
-  await tellGovernor(input, 'training');
+  await tellGovernor(spec.model, { runId: releaseId, phase: 'training' });
   if (frozen.result === 'invalid') {
     return { result: 'dataInvalid', reason: frozen.breaches.join('; '), snapshot: frozen.snapshot };
   }
@@ -96,7 +95,7 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
   const artifact = await collect(input, trained, 'versions');
 
   report('evaluating');
-  await tellGovernor(input, 'evaluating');
+  await tellGovernor(spec.model, { runId: releaseId, phase: 'evaluating' });
   show('Evaluating candidate and champion on the same rows');
   const draft: Pick<VersionRecord, 'artifact' | 'code' | 'evaluator'> = {
     artifact,
@@ -192,18 +191,3 @@ const collect = (input: PipelineInput, job: FinishedJob, kind: string): Promise<
     // The model's name keeps its bytes apart: deleting a version of one model never touches another's.
     { ref: job.ref, kind: `${kind}/${input.spec.model}`, required: [] },
   ]);
-
-/** Progress is a courtesy: a governor that is away asks for it later. */
-export async function tellGovernor(
-  input: { readonly spec: { readonly model: string }; readonly releaseId: string },
-  phase: ReleasePhase
-): Promise<void> {
-  try {
-    await getExternalWorkflowHandle(governorId(input.spec.model)).signal(releaseReported, {
-      runId: input.releaseId,
-      phase,
-    });
-  } catch (error) {
-    log.warn('the governor does not answer', { workflow: workflowInfo().workflowId, error: String(error) });
-  }
-}

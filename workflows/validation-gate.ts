@@ -1,23 +1,10 @@
-import {
-  allHandlersFinished,
-  condition,
-  getExternalWorkflowHandle,
-  log,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
-import { ApprovalDesk } from './approval.js';
-import {
-  governorId,
-  type ApprovalDigests,
-  type GateEvaluation,
-  type GateInput,
-  type GateResult,
-  type WaitingFor,
-} from './contracts/index.js';
-import { timeText } from './domain/index.js';
-import { getRunStatus, releaseReported } from './messages.js';
+import { allHandlersFinished, condition, setHandler, workflowInfo } from '@temporalio/workflow';
+import { ApprovalDesk, howToVote } from './approval.js';
+import type { ApprovalDigests, GateEvaluation, GateInput, GateResult, WaitingFor } from './contracts/index.js';
+import { timeText } from './domain/times.js';
+import { getRunStatus } from './messages.js';
 import { analysis } from './proxies.js';
+import { tellGovernor } from './tell-governor.js';
 import { phaseReporter, showDetails } from './visibility.js';
 
 /** Decides whether a version may meet real traffic: checks on the same rows as the champion, then people where asked. */
@@ -69,7 +56,7 @@ export async function validationGate(input: GateInput): Promise<GateResult> {
   sentence = `waits for ${waitingFor.what} until ${untilText}`;
   report('awaitingApproval');
   show(input, evaluation, sentence, waitingFor);
-  await tell(input, waitingFor);
+  await tellGovernor(spec.model, { runId: input.releaseId, phase: 'awaitingApproval', waitingFor });
   const approval = await desk.wait(`approval of ${version.version} until ${untilText}`);
   waitingFor = null;
   sentence = `${approval.decision} by ${approval.by.map(({ actor }) => actor).join(', ') || 'nobody'}`;
@@ -91,21 +78,6 @@ function show(input: GateInput, evaluation: GateEvaluation, title: string, waiti
       ['evidence', evaluation.evidence],
     ],
     reasons: evaluation.reasons,
-    can:
-      waitingFor === undefined
-        ? ''
-        : `Send the update \`approve\` or \`reject\` with \`${JSON.stringify({ digests: waitingFor.digests, actor: 'your name', reason: 'why' })}\`.`,
+    can: waitingFor === undefined ? '' : howToVote(waitingFor.digests),
   });
-}
-
-async function tell(input: GateInput, waitingFor: WaitingFor): Promise<void> {
-  try {
-    await getExternalWorkflowHandle(governorId(input.spec.model)).signal(releaseReported, {
-      runId: input.releaseId,
-      phase: 'awaitingApproval',
-      waitingFor,
-    });
-  } catch (error) {
-    log.warn('the governor does not answer', { error: String(error) });
-  }
 }

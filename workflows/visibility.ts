@@ -1,6 +1,7 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import { searchAttributes, type Phase, type Verdict } from './contracts/index.js';
+import { searchAttributes } from './contracts/search-attributes.js';
+import type { Phase, Verdict } from './contracts/index.js';
 
 const key = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
 export const attributeKeys = {

@@ -13,7 +13,7 @@ import {
   searchAttributes,
   type Decision,
 } from '@retempo/workflows/contracts';
-import { countHistory, eventsOf, kindOf, measured, runsOf } from '../support/histories.js';
+import { eventsOf, kindOf, measured, runsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
 import { startTraffic } from '../support/traffic.js';
 
