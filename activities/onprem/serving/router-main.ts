@@ -18,20 +18,17 @@ const told = new Promise<void>((resolve) => {
   process.on('SIGINT', () => resolve());
 });
 
-try {
-  const router = await startRouter(state, after, log);
-  log(`router ready: data port ${router.dataPort}, admin port ${router.adminPort}`);
-  void told.then(() => {
-    log('router stops');
-    router.stop().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log(`stopping failed: ${String(error)}`);
-        process.exit(1);
-      }
-    );
-  });
-} catch (error) {
+const router = await startRouter(state, after, log).catch((error: unknown) => {
   log(`router cannot start: ${(error as Error).message}`);
   process.exit(error instanceof AlreadyRunning ? alreadyRunningExitCode : 1);
+});
+log(`router ready: data port ${router.dataPort}, admin port ${router.adminPort}`);
+await told;
+log('router stops');
+try {
+  await router.stop();
+  process.exit(0);
+} catch (error) {
+  log(`stopping failed: ${String(error)}`);
+  process.exit(1);
 }
