@@ -13,8 +13,8 @@ import type { ArtifactStore, Call } from '@retempo/activities/ports';
 import type { LoadedModel } from '@retempo/workers';
 import type { ArtifactRef } from '@retempo/workflows/contracts';
 
-/** Key of program snapshots in the artifact store. */
-const codePrefix = 'code';
+/** Key of a model's program snapshots in the artifact store. */
+const codePrefix = (model: LoadedModel): string => `code/${model.draft.model}`;
 
 /** A program as it lies in the project folder now. */
 export interface SealedCode {
@@ -27,7 +27,12 @@ export async function sealCode(model: LoadedModel, store: ArtifactStore, call: C
   const files = new Set(model.codeFiles.map(({ path }) => path));
   const folders = new Set(model.codeFiles.flatMap(({ path }) => parentsOf(path)));
   const ref = await sealFolder(
-    { store, folder: model.folder, prefix: codePrefix, exclude: (path) => !files.has(path) && !folders.has(path) },
+    {
+      store,
+      folder: model.folder,
+      prefix: codePrefix(model),
+      exclude: (path) => !files.has(path) && !folders.has(path),
+    },
     call
   );
   return { ref, files: await filesOf(createStores([store]), ref, call) };
@@ -41,7 +46,7 @@ export async function previewCode(model: LoadedModel, store: ArtifactStore, call
   const folder = await mkdtemp(join(tmpdir(), 'retempo-plan-'));
   try {
     const { ref, files } = await sealCode(model, createFileStore({ root: folder }), call);
-    const key = ref.uri.slice(ref.uri.indexOf(`/${codePrefix}/`) + 1);
+    const key = ref.uri.slice(ref.uri.indexOf(`/${codePrefix(model)}/`) + 1);
     return { ref: { ...ref, uri: store.root + key }, files };
   } finally {
     await rm(folder, { recursive: true, force: true });

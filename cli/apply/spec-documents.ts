@@ -38,3 +38,13 @@ export async function readSpec(
 ): Promise<ModelSpec | null> {
   return (await registry.readDocument<SpecDocument>(specPath(model, digest), call))?.value.spec ?? null;
 }
+
+/** Every spec of a model that is kept. */
+export async function keptSpecs(registry: Registry, model: string, call: Call): Promise<readonly ModelSpec[]> {
+  const specs: ModelSpec[] = [];
+  for await (const path of registry.listDocuments(`models/${model}/specs/`, call)) {
+    const document = await registry.readDocument<SpecDocument>(path, call);
+    if (document !== null) specs.push(document.value.spec);
+  }
+  return specs;
+}

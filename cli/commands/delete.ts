@@ -20,11 +20,15 @@ export const remove: CommandDefinition = {
   description:
     'Removes the watch Schedule and the governor, rolls a running canary back, cancels a running run (its jobs are ' +
     'stopped), stops the endpoint, and forgets what governor and monitor remember. Versions, decisions and evidence are ' +
-    'kept, so that past answers stay explainable; --purge deletes those too. Says first what it will do, and asks. Being ' +
-    'repeated it finishes what was interrupted.',
+    'kept, so that past answers stay explainable; --purge deletes those too, with the data, programs and checkpoints of its ' +
+    'runs and the request log of its endpoint. Folders of ended jobs go when their site keeps them no longer (keepJobs). ' +
+    'Says first what it will do, and asks. Being repeated it finishes what was interrupted.',
   options: [
     new Option('--yes', 'do not ask'),
-    new Option('--purge', 'also delete versions, predictions, decisions, evidence and histories: for good'),
+    new Option(
+      '--purge',
+      'also delete versions, data, predictions, request logs, decisions, evidence and histories: for good'
+    ),
     actorOption(),
   ],
   examples: [
@@ -32,7 +36,7 @@ export const remove: CommandDefinition = {
     'retempo delete flight-delay --yes',
     'retempo delete flight-delay --purge --yes',
   ],
-  json: '{ v, model, deleted: { schedule, governor, run, canary, endpoint, documents, versions } }',
+  json: '{ v, model, deleted: { schedule, governor, run, canary, endpoints, documents, files } }',
   action: async (session: Session, options: DeleteOptions, [model = '']) => {
     const deletion = await deletionOf(session, model, options.purge === true);
     if (isNothing(deletion)) {

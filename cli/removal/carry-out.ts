@@ -43,14 +43,14 @@ export async function carryOut(session: Session, deletion: Deletion, actor: stri
     await client.workflow.getHandle(run).cancel().catch(unlessGone);
     await untilEnded(session, client, run);
   }
-  await stopEndpoint(session, deletion);
+  await endEndpoints(session, deletion);
   await deleteData(session, deletion);
   return {
     schedule: deletion.schedule,
     governor: deletion.governor,
     run,
     canary,
-    endpoint: deletion.endpoint?.name ?? null,
+    endpoints: deletion.endpoints,
     documents: deletion.documents.length,
     files: deletion.keys.length,
   };
@@ -81,14 +81,15 @@ async function untilEnded(session: Session, client: Client, workflowId: string):
   );
 }
 
-async function stopEndpoint(session: Session, { endpoint }: Deletion): Promise<void> {
-  if (endpoint === null) return;
+async function endEndpoints(session: Session, { endpoints, purge }: Deletion): Promise<void> {
   const { sites } = await session.installation();
-  const site = sites.find(({ id }) => id === endpoint.site);
-  if (site === undefined) {
-    session.say(`the site ${endpoint.site} is not in retempo.yaml; its endpoint ${endpoint.name} is left as it is`);
-  } else if (isLocalSite(site)) {
-    await site.routers.stop(endpoint.name);
+  for (const { endpoint, site: id } of endpoints) {
+    const site = sites.find((other) => other.id === id);
+    if (site === undefined) {
+      session.say(`the site ${id} is not in retempo.yaml, so its endpoint ${endpoint} is left as it is; stop it there`);
+    } else if (isLocalSite(site)) {
+      await (purge ? site.routers.remove(endpoint) : site.routers.stop(endpoint));
+    }
   }
 }
 

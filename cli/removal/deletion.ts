@@ -1,12 +1,11 @@
 import { ScheduleNotFoundError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { driftScheduleId, endpointId, governorId, isSlug } from '@retempo/workflows/contracts';
-import { storeCall } from '../apply/call.js';
-import type { GovernorMemo } from '../apply/governors.js';
 import { ConfigurationError } from '@retempo/workers';
 import { CliError, exitCode } from '../failure.js';
 import type { Session } from '../session.js';
 import { listModels } from '../status/model-rows.js';
 import { plural } from '../text/quantities.js';
+import { documentsOf, endpointIn, endpointsOf, keysOf, type Endpoint } from './owned.js';
 
 /** Everything that a `delete` will remove. */
 export interface Deletion {
@@ -20,16 +19,14 @@ export interface Deletion {
   readonly run: string | null;
   /** Workflow id of the canary under way. */
   readonly canary: string | null;
-  readonly endpoint: { readonly name: string; readonly site: string } | null;
+  /** Every endpoint that the model was ever applied with and that no other model has now. */
+  readonly endpoints: readonly Endpoint[];
   /** Registry documents, by path. */
   readonly documents: readonly string[];
-  /** Keys of records and bytes of versions and of histories; only with `purge`. */
+  /** Keys of everything that the store holds of the model besides documents; only with `purge`. */
   readonly keys: readonly string[];
   readonly purge: boolean;
 }
-
-/** Documents that are working memory; all others are the record of what was decided and why. */
-const memory: readonly string[] = ['governor', 'monitor'];
 
 /** Looks for everything of a model. */
 export async function deletionOf(session: Session, model: string, purge: boolean): Promise<Deletion> {
@@ -47,23 +44,21 @@ export async function deletionOf(session: Session, model: string, purge: boolean
   );
   const loaded = models.find(({ draft }) => draft.model === model);
   const governor = await describeGovernor(client, model);
-  const release = loaded?.draft.release;
-  const named = governor?.memo ?? null;
-  const endpoint =
-    named !== null
-      ? { name: named.endpoint, site: named.site }
-      : release === undefined
-        ? null
-        : { name: release.endpoint, site: release.site };
-  const run = (await listModels(client, namespace)).find((row) => row.model === model)?.run ?? null;
+  const rows = await listModels(client, namespace);
+  const endpoints = await endpointsOf(session, model, {
+    known: [endpointIn(governor?.memo ?? {}), loaded?.draft.release],
+    others: [...rows, ...models.map(({ draft }) => ({ model: draft.model, ...draft.release }))],
+    running: governor?.running ?? false,
+    purge,
+  });
   return {
     model,
     file: loaded?.file ?? null,
     schedule: await scheduleOf(client, model),
     governor: governor?.running ?? false,
-    run: run?.runId ?? null,
-    canary: endpoint === null ? null : await runningCanary(client, endpointId(endpoint.site, endpoint.name)),
-    endpoint: governor === null ? null : endpoint,
+    run: rows.find((row) => row.model === model)?.run?.runId ?? null,
+    canary: await runningCanary(client, endpoints),
+    endpoints,
     documents: await documentsOf(session, model, purge),
     keys: purge ? await keysOf(session, model) : [],
     purge,
@@ -73,10 +68,10 @@ export async function deletionOf(session: Session, model: string, purge: boolean
 async function describeGovernor(
   client: Client,
   model: string
-): Promise<{ readonly running: boolean; readonly memo: GovernorMemo | null } | null> {
+): Promise<{ readonly running: boolean; readonly memo: Readonly<Record<string, unknown>> } | null> {
   try {
     const { status, memo } = await client.workflow.getHandle(governorId(model)).describe();
-    return { running: status.name === 'RUNNING', memo: memo?.['v'] === 1 ? (memo as unknown as GovernorMemo) : null };
+    return { running: status.name === 'RUNNING', memo: memo ?? {} };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;
@@ -94,48 +89,17 @@ async function scheduleOf(client: Client, model: string): Promise<string | null>
   }
 }
 
-async function runningCanary(client: Client, id: string): Promise<string | null> {
-  try {
-    const { status } = await client.workflow.getHandle(id).describe();
-    return status.name === 'RUNNING' ? id : null;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return null;
-    throw error;
+async function runningCanary(client: Client, endpoints: readonly Endpoint[]): Promise<string | null> {
+  for (const { site, endpoint } of endpoints) {
+    const id = endpointId(site, endpoint);
+    try {
+      const { status } = await client.workflow.getHandle(id).describe();
+      if (status.name === 'RUNNING') return id;
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    }
   }
-}
-
-async function documentsOf(session: Session, model: string, purge: boolean): Promise<readonly string[]> {
-  const { registry } = await session.installation();
-  const prefix = `models/${model}/`;
-  const found: string[] = [];
-  for await (const path of registry.listDocuments(prefix, storeCall(session.io))) {
-    if (purge || memory.includes(path.slice(prefix.length))) found.push(path);
-  }
-  return found;
-}
-
-/** Records and histories of a model, and the bytes of its versions that no other model has. */
-async function keysOf(session: Session, model: string): Promise<readonly string[]> {
-  const { store, stores, registry } = await session.installation();
-  const call = storeCall(session.io);
-  const keys: string[] = [];
-  const others = new Set<string>();
-  const models = new Set<string>();
-  for await (const key of store.list('registry/models/', call)) {
-    const owner = key.split('/')[2];
-    if (owner === model) keys.push(key);
-    else if (owner !== undefined) models.add(owner);
-  }
-  for (const other of models) {
-    for (const { artifact } of await registry.listVersions(other, call)) others.add(artifact.uri);
-  }
-  for (const { artifact } of await registry.listVersions(model, call)) {
-    if (others.has(artifact.uri) || !artifact.uri.startsWith(store.root)) continue;
-    for await (const key of store.list(`${stores.resolve(artifact.uri).key}/`, call)) keys.push(key);
-  }
-  for (const own of [`predictions/${model}/`, `histories/models/${model}/`])
-    for await (const key of store.list(own, call)) keys.push(key);
-  return [...new Set(keys)];
+  return null;
 }
 
 /** True when nothing of such a model is there. */
@@ -144,18 +108,23 @@ export const isNothing = (deletion: Deletion): boolean =>
   !deletion.governor &&
   deletion.run === null &&
   deletion.canary === null &&
+  deletion.endpoints.length === 0 &&
   deletion.documents.length === 0 &&
   deletion.keys.length === 0;
 
 /** What will be done, one sentence each, in the order in which it is done. */
 export function deletionLines(deletion: Deletion): readonly string[] {
-  const { model, schedule, governor, canary, run, endpoint, documents, keys, purge } = deletion;
+  const { model, schedule, governor, canary, run, endpoints, documents, keys, purge } = deletion;
   return [
     ...(schedule === null ? [] : [`delete the schedule ${schedule}`]),
     ...(governor ? [`end the governor ${governorId(model)}`] : []),
     ...(canary === null ? [] : [`roll the canary ${canary} back: the champion gets all traffic`]),
     ...(run === null ? [] : [`cancel the run ${run}: its jobs are stopped`]),
-    ...(endpoint === null ? [] : [`stop the endpoint ${endpoint.name} at ${endpoint.site}: it no longer answers`]),
+    ...endpoints.map(({ endpoint, site }) =>
+      purge
+        ? `stop the endpoint ${endpoint} at ${site} and delete its request log and counts: it no longer answers`
+        : `stop the endpoint ${endpoint} at ${site}: it no longer answers`
+    ),
     ...(documents.length === 0
       ? []
       : [
@@ -163,6 +132,8 @@ export function deletionLines(deletion: Deletion): readonly string[] {
         ]),
     ...(keys.length === 0
       ? []
-      : [`delete ${plural(keys.length, 'file')} of versions, predictions and histories, for good`]),
+      : [
+          `delete ${plural(keys.length, 'file')} of programs, data, checkpoints, versions, predictions and histories, for good`,
+        ]),
   ];
 }

@@ -276,16 +276,20 @@ describe.skipIf(missing !== null)('retempo', () => {
     expect(await answers(endpointUrl)).toBe(false);
     const nothing = await retempo('delete', 'tiny', '--yes');
     expect(nothing.code).toBe(1);
+    const endpointFolder = join(project.folder, '.retempo', 'onprem.local', 'serving', 'tiny');
+    expect(await readdir(endpointFolder)).toContain('requests');
     // What was decided can still be explained.
     const { decisions } = await json<{ decisions: readonly unknown[] }>('decisions', 'tiny');
     expect(decisions.length).toBeGreaterThan(3);
     expect(await json('delete', 'tiny', '--yes', '--purge')).toMatchObject({ deleted: { governor: false } });
+    await expect(readdir(endpointFolder)).rejects.toThrow('ENOENT');
     expect(await json('decisions', 'tiny')).toMatchObject({ decisions: [] });
     const store = join(project.folder, '.retempo', 'artifacts');
     const files = (await readdir(store, { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
       .map((entry) => relative(store, join(entry.parentPath, entry.name)));
-    expect(files.length).toBeGreaterThan(0);
+    // What stays belongs to no model: the key of the store, and what no run can be told by.
+    expect(files.filter((file) => /^(code|data|checkpoints|predictions|versions|histories)\//.test(file))).toEqual([]);
     expect(files.filter((file) => file.split('/').includes('tiny'))).toEqual([]);
   });
 

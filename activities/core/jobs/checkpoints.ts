@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ArtifactRef } from '@retempo/workflows/contracts';
+import { modelOfId, type ArtifactRef } from '@retempo/workflows/contracts';
 import { isPortError } from '../ports/index.js';
 import type { ArtifactStore, Call } from '../ports/index.js';
 import type { PortCalls } from './calls.js';
@@ -30,9 +30,9 @@ const casRounds = 5;
 /** A folder that is the same after this time is taken for complete; the copy is checked once more when it is done. */
 const stillMs = 100;
 
-/** Folder of a release's checkpoints in a store; ids are hashed because they contain `/`. */
+/** Folder of a release's checkpoints in a store, under the name of its model; ids are hashed because they contain `/`. */
 const checkpointsOf = (releaseId: string): string =>
-  `checkpoints/${createHash('sha256').update(releaseId).digest('hex')}`;
+  `checkpoints/${modelOfId(releaseId) ?? 'other'}/${createHash('sha256').update(releaseId).digest('hex')}`;
 
 /** Folder of a step's checkpoints in a store. */
 export const checkpointPrefix = (releaseId: string, step: string): string => `${checkpointsOf(releaseId)}/${step}`;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ApplicationFailure } from '@temporalio/common';
 import {
   failureType,
+  modelOfId,
   type DataActivities,
   type SnapshotInput,
   type SnapshotSummary,
@@ -42,7 +43,10 @@ export async function freezeData(
       throw error;
     });
     const seal = (name: keyof typeof cut.folders) =>
-      sealFolder({ store, folder: cut.folders[name], prefix: `data/${name}` }, call);
+      sealFolder(
+        { store, folder: cut.folders[name], prefix: `data/${modelOfId(input.releaseId) ?? 'other'}/${name}` },
+        call
+      );
     const snapshot: SnapshotSummary = {
       train: await seal('train'),
       evaluate: await seal('evaluate'),

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Call,
@@ -15,7 +16,7 @@ import { checkEndpointOptions } from './check-endpoint-options.js';
 import { type EndpointRecord, maxVersions } from './endpoint-record.js';
 import { type EndpointOptions, routerFiles, type RouterConfig, type RouterFiles } from './layout.js';
 import { materializeVersion } from './materialize.js';
-import { askRouter, ensureRouterProcess, hasDied, stopRouterProcess } from './router-process.js';
+import { askRouter, ensureRouterProcess, hasDied, runningRouter, stopRouterProcess } from './router-process.js';
 import type { RouterState } from './control.js';
 import { isVersionId } from './version-folder.js';
 
@@ -32,6 +33,13 @@ export interface OnpremServing {
   endpointUrl(endpoint: string, call: Call): Promise<string>;
   /** Ends the endpoint's router in order; state, counts and logs stay. Versions serve again after the next call. */
   stop(endpoint: string): Promise<void>;
+  /**
+   * Whether the endpoint's router runs (or would be started again because it died), only its files are left (state, counts,
+   * request log), or nothing at all.
+   */
+  leftOf(endpoint: string): 'running' | 'files' | 'nothing';
+  /** Ends the endpoint's router in order and deletes all that it kept: state, counts, request log and versions. */
+  remove(endpoint: string): Promise<void>;
   /** Stops watching over routers; the routers themselves keep running. */
   close(): void;
 }
@@ -174,16 +182,27 @@ export function createOnpremServing(options: {
   }, watchEveryMs);
   watch.unref();
 
+  async function stop(endpoint: string): Promise<void> {
+    const files = filesOf(endpoint);
+    stopped.add(endpoint);
+    await ensuring.get(endpoint);
+    await stopRouterProcess(files, (configured.get(endpoint)?.requestTimeoutMs ?? 10_000) + 5_000);
+  }
+
   return {
     serving,
     metrics,
     ensureRouter,
     endpointUrl: async (endpoint, call) => (await ensureRouter(endpoint, call)).url,
-    stop: async (endpoint) => {
+    stop,
+    leftOf: (endpoint) => {
       const files = filesOf(endpoint);
-      stopped.add(endpoint);
-      await ensuring.get(endpoint);
-      await stopRouterProcess(files, (configured.get(endpoint)?.requestTimeoutMs ?? 10_000) + 5_000);
+      if (runningRouter(files) !== undefined || hasDied(files)) return 'running';
+      return existsSync(files.folder) ? 'files' : 'nothing';
+    },
+    remove: async (endpoint) => {
+      await stop(endpoint);
+      await rm(filesOf(endpoint).folder, { recursive: true, force: true });
     },
     close: () => clearInterval(watch),
   };

@@ -25,7 +25,7 @@ const sleep = (milliseconds: number) =>
   });
 
 /** The router that runs on a state folder, or undefined when none does. */
-function runningRouter(files: RouterFiles): RouterProcess | undefined {
+export function runningRouter(files: RouterFiles): RouterProcess | undefined {
   const found = readJson(files.process) as RouterProcess | null;
   return found !== null && !found.stopped && isAlive(found.process) ? found : undefined;
 }
@@ -99,7 +99,10 @@ export async function ensureRouterProcess(
 /** Ends the router of a folder in order (requests on the way are answered), by force when it does not end within `graceMs`. */
 export async function stopRouterProcess(files: RouterFiles, graceMs: number): Promise<void> {
   const running = runningRouter(files);
-  if (running === undefined) return;
+  if (running === undefined) {
+    markStopped(files);
+    return;
+  }
   signalProcess(running.process, 'SIGTERM');
   const untilMs = Date.now() + graceMs;
   while (isAlive(running.process) && Date.now() < untilMs) await sleep(pollEveryMs);
@@ -107,10 +110,14 @@ export async function stopRouterProcess(files: RouterFiles, graceMs: number): Pr
     signalProcess(running.process, 'SIGKILL');
     for (const server of running.servers) signalProcess(server, 'SIGKILL');
   }
-  // One that could not say so itself was stopped all the same: nobody brings it back.
+  markStopped(files);
+}
+
+/** A router that could not say itself that it stopped was stopped all the same: nobody brings it back. */
+function markStopped(files: RouterFiles): void {
   const last = readJson(files.process) as RouterProcess | null;
-  if (last !== null && !last.stopped && lifeOf(last) === lifeOf(running))
-    replaceJson(files.process, { ...last, stopped: true } satisfies RouterProcess);
+  if (last === null || last.stopped || isAlive(last.process)) return;
+  replaceJson(files.process, { ...last, stopped: true } satisfies RouterProcess);
 }
 
 const dyingWithinMs = 500;
