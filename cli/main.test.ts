@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -119,6 +119,29 @@ describe('the project', () => {
         if (command !== 'worker') expect(err).toMatch(/models\/tiny\.yaml:5:1 {2}aproval: unknown key/);
         expect(err).not.toMatch(/^\s+at /m);
       }
+    } finally {
+      await rm(bad, { recursive: true, force: true });
+    }
+  });
+
+  it('two sites in one folder are one clear problem, and nothing is started', async () => {
+    const bad = await mkdtemp(join(tmpdir(), 'retempo-bad-'));
+    try {
+      await mkdir(join(bad, 'models'));
+      await writeFile(join(bad, 'models', 'tiny.yaml'), minimal);
+      await writeFile(join(bad, 'train.js'), '');
+      await writeFile(join(bad, 'retempo.yaml'), 'sites:\n  onprem.east: { root: x }\n  onprem.west: { root: ./x }\n');
+      for (const command of ['plan', 'dev', 'worker', 'status']) {
+        const { code, err } = await run([command], { cwd: bad });
+        expect(code).toBe(2);
+        expect(err.split('\n')).toEqual([
+          expect.stringMatching(
+            /retempo\.yaml:3:18 {2}sites\.onprem\.west\.root: expected a folder of its own for onprem\.west, but .*\/\.retempo\/x is the folder of onprem\.east too$/
+          ),
+          '',
+        ]);
+      }
+      expect(await readdir(bad)).toEqual(['models', 'retempo.yaml', 'train.js']);
     } finally {
       await rm(bad, { recursive: true, force: true });
     }

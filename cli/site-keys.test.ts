@@ -1,3 +1,5 @@
+import { configJsonSchema } from '@retempo/workers';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { providers } from './session.js';
 
@@ -11,7 +13,21 @@ const notDuration = [7, '7', '7 days', 'd', '-1s', '1e9s', '99999d', null, true,
 /** A mapping whose names are chosen by the user, with one of them. */
 const names: { readonly [path: string]: string } = { pools: 'cpu', endpoints: 'flight-delay' };
 
-const notWhole = ['5', '5s', 0, -1, 1.5, 1e300, null, true, [1], { x: 1 }, Number.NaN, long];
+const notSize = [
+  16,
+  '16',
+  '16 megabytes',
+  '16mb',
+  '16MBB',
+  'MiB',
+  '-1MiB',
+  '0MiB',
+  '1023B',
+  '9999TiB',
+  '1e9B',
+  '٣MiB',
+  16e6,
+].concat([null, true, ['16MiB'], { bytes: 16 }, Number.NaN, long] as never[]);
 
 const bad: { readonly [path: string]: readonly unknown[] } = {
   root: [7, null, true, '', '   ', 'a\0b', '../x', 'a/../../x', '..', ['x'], { x: 1 }, long],
@@ -37,14 +53,32 @@ const bad: { readonly [path: string]: readonly unknown[] } = {
     { cookie: 'a' },
   ],
   'endpoints.flight-delay.requestTimeout': [...notDuration, '0s', '11m'],
-  'endpoints.flight-delay.logRotateBytes': notWhole,
-  'endpoints.flight-delay.logKeepBytes': notWhole,
+  'endpoints.flight-delay.logRotateAt': notSize,
+  'endpoints.flight-delay.logKeep': notSize,
 };
 
 function problemsOf(path: readonly string[], value: unknown) {
   const entry = path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value);
   return onprem!.checkConfig(entry);
 }
+
+/** A right value for every key. */
+const complete = {
+  root: '/srv/site',
+  pools: { cpu: { slots: 2 } },
+  stopGrace: '30s',
+  keepJobs: '7d',
+  endpoints: {
+    'flight-delay': {
+      dataPort: 8500,
+      adminPort: 0,
+      stickiness: { header: 'x-customer' },
+      requestTimeout: '10s',
+      logRotateAt: '16MiB',
+      logKeep: '4 GB',
+    },
+  },
+};
 
 /** Keys that are known at a path, as the refusal of an unknown one lists them. */
 function keysAt(path: readonly string[]): readonly string[] {
@@ -74,6 +108,29 @@ describe('the entry of a local site', () => {
         shown
       ).toEqual([path]);
       expect(problems[0]?.message.length, shown).toBeLessThan(300);
+    }
+  });
+
+  it('is known to editors: the JSON Schema of retempo.yaml has every key, and marks what is wrong', () => {
+    const valid = new Ajv2020({ strict: false }).compile(configJsonSchema(providers()));
+    const entry = (value: unknown) => ({ sites: { 'onprem.local': value } });
+    expect(onprem!.checkConfig(complete)).toEqual([]);
+    expect([valid(entry(complete)), valid.errors]).toEqual([true, null]);
+    expect(valid(entry(null))).toBe(true);
+    // Sites of providers that are not here may hold anything.
+    expect(valid({ sites: { 'aws.eu': { region: 'eu-west-1' } } })).toBe(true);
+    for (const path of leaves()) {
+      const wrong = path
+        .split('.')
+        .reduceRight<unknown>(
+          (inner, key) => ({ [key]: inner }),
+          path.includes('Port') || path.endsWith('slots') ? 'two' : 7
+        );
+      expect(valid(entry(wrong)), path).toBe(false);
+      const unknown = [...path.split('.').slice(0, -1), 'nothingLikeIt'];
+      expect(valid(entry(unknown.reduceRight<unknown>((inner, key) => ({ [key]: inner }), 1))), path).toBe(false);
+      const here = path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], complete);
+      expect(here, `${path} is not in the complete entry`).toBeDefined();
     }
   });
 

@@ -26,7 +26,9 @@ describe('configuration of a local site', () => {
       pools: { cpu: { slots: 4 }, h100: { slots: 1 } },
       stopGrace: '1.5m',
       keepJobs: '36h',
-      endpoints: { 'flight-delay': { dataPort: 8500, requestTimeout: '1.5s' } },
+      endpoints: {
+        'flight-delay': { dataPort: 8500, requestTimeout: '1.5s', logRotateAt: '10MB', logKeep: '1.5 GiB' },
+      },
     });
     expect(problems).toEqual([]);
     expect(config).toEqual({
@@ -37,7 +39,14 @@ describe('configuration of a local site', () => {
       ],
       stopGraceMs: 90_000,
       keepJobsMs: 129_600_000,
-      endpoints: { 'flight-delay': { dataPort: 8500, requestTimeoutMs: 1_500 } },
+      endpoints: {
+        'flight-delay': {
+          dataPort: 8500,
+          requestTimeoutMs: 1_500,
+          logRotateBytes: 10_000_000,
+          logKeepBytes: 1.5 * 1024 ** 3,
+        },
+      },
     });
   });
 
@@ -69,11 +78,19 @@ describe('configuration of a local site', () => {
     [{ keepJobs: 7 }, 'keepJobs', /duration/],
     [{ endpoints: { 'Flight Delay': {} } }, 'endpoints.Flight Delay', /lower-case/],
     [{ endpoints: { f: { dataPort: 70_000 } } }, 'endpoints.f.dataPort', /port/],
-    [{ endpoints: { f: { nope: 1 } } }, 'endpoints.f.nope', /unknown key; expected one of dataPort.*, requestTimeout$/],
+    [
+      { endpoints: { f: { nope: 1 } } },
+      'endpoints.f.nope',
+      /unknown key; expected one of dataPort.*, requestTimeout, logRotateAt, logKeep$/,
+    ],
     [{ endpoints: { f: { requestTimeoutMs: 10 } } }, 'endpoints.f.requestTimeoutMs', /unknown key/],
     [{ endpoints: { f: { requestTimeout: 10 } } }, 'endpoints.f.requestTimeout', /duration such as 10s.*got 10/],
     [{ endpoints: { f: { requestTimeout: '0.1ms' } } }, 'endpoints.f.requestTimeout', /at least 1ms/],
     [{ endpoints: { f: { requestTimeout: '11m' } } }, 'endpoints.f.requestTimeout', /at most 10m/],
+    [{ endpoints: { f: { logRotateBytes: 1 } } }, 'endpoints.f.logRotateBytes', /unknown key/],
+    [{ endpoints: { f: { logRotateAt: 16_777_216 } } }, 'endpoints.f.logRotateAt', /size such as 16MiB.*got 16777216/],
+    [{ endpoints: { f: { logKeep: '1MiB' } } }, 'endpoints.f.logKeep', /at least logRotateAt/],
+    [{ endpoints: { f: { logRotateAt: '5GiB' } } }, 'endpoints.f.logRotateAt', /logKeep of at least logRotateAt/],
     [{ endpoints: { f: 8500 } }, 'endpoints.f', /mapping/],
   ])('%j: one clear problem at %s', (value, path, message) => {
     const problems = onprem().checkConfig(value);

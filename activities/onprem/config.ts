@@ -34,6 +34,8 @@ const defaultStopGraceMs = 30_000;
 const dayMs = 86_400_000;
 const defaultKeepJobsMs = 7 * dayMs;
 const maxSlots = 10_000;
+const defaultLogRotateBytes = 16 * 1024 ** 2;
+const defaultLogKeepBytes = 4 * 1024 ** 3;
 
 const millisecondsPer: { readonly [unit: string]: number } = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: dayMs };
 
@@ -94,21 +96,68 @@ function readPools(reader: Reader, value: unknown): readonly Pool[] {
   });
 }
 
-/** Keys of an endpoint's entry: options by name, and the one duration among them with its unit. */
-const endpointKeys = [...endpointOptionNames.filter((name) => name !== 'requestTimeoutMs'), 'requestTimeout'];
+const bytesPer: { readonly [unit: string]: number } = {
+  B: 1,
+  ...Object.fromEntries(
+    [...'KMGT'].flatMap((unit, power) => [
+      [unit, 1000 ** (power + 1)],
+      [`${unit}i`, 1024 ** (power + 1)],
+    ])
+  ),
+};
+const minLogBytes = 1024;
+const maxLogBytes = 1024 ** 5;
+
+function readSize(reader: Reader, path: Path, value: unknown): number | undefined {
+  const match = typeof value === 'string' ? /^(\d{1,15}(?:\.\d{1,9})?) ?([KMGT]i?B?|B)$/.exec(value) : null;
+  const unit = match?.[2] === 'B' ? 'B' : (match?.[2] ?? '').replace(/B$/, '');
+  const bytes = match === null ? Number.NaN : Math.round(Number(match[1]) * (bytesPer[unit] ?? Number.NaN));
+  if (bytes >= minLogBytes && bytes <= maxLogBytes) return bytes;
+  return reader.refuse(
+    path,
+    `expected a size such as 16MiB or 100MB, at least 1KiB and at most 1024TiB, got ${shown(value)}`
+  );
+}
+
+/** Options whose keys have units here: the key, the option in its smallest unit, and how it is read. */
+const withUnits: { readonly [key: string]: { readonly option: keyof EndpointOptions; readonly read: UnitReader } } = {
+  requestTimeout: {
+    option: 'requestTimeoutMs',
+    read: (reader, path, value) =>
+      readDuration(reader, path, value, { example: '10s', minMs: 1, maxMs: 600_000, max: '10m' }),
+  },
+  logRotateAt: { option: 'logRotateBytes', read: readSize },
+  logKeep: { option: 'logKeepBytes', read: readSize },
+};
+type UnitReader = (reader: Reader, path: Path, value: unknown) => number | undefined;
+
+const unitOptions: readonly string[] = Object.values(withUnits).map(({ option }) => option);
+
+/** Keys of an endpoint's entry: options by name, those with units by another. */
+const endpointKeys = [...endpointOptionNames.filter((name) => !unitOptions.includes(name)), ...Object.keys(withUnits)];
 
 function readEndpoint(reader: Reader, name: string, value: unknown): EndpointOptions {
   const path = ['endpoints', name];
   if (!isSlug(name)) reader.refuse(path, 'expected a name in lower-case letters, digits and -');
-  const { requestTimeout, ...others } = readSection(reader, path, value, endpointKeys);
-  const options = Object.fromEntries(Object.entries(others).filter(([key]) => endpointKeys.includes(key)));
+  const entries = Object.entries(readSection(reader, path, value, endpointKeys));
+  const plain = entries.filter(([key]) => endpointKeys.includes(key) && !Object.hasOwn(withUnits, key));
+  const options: EndpointOptions = Object.fromEntries(plain);
   for (const problem of checkEndpointOptions(options)) reader.refuse([...path, ...problem.path], problem.message);
-  const limits = { example: '10s', minMs: 1, maxMs: 600_000, max: '10m' };
-  const requestTimeoutMs =
-    requestTimeout === undefined
-      ? undefined
-      : readDuration(reader, [...path, 'requestTimeout'], requestTimeout, limits);
-  return { ...options, ...(requestTimeoutMs === undefined ? {} : { requestTimeoutMs }) };
+  const read = entries.flatMap(([key, given]) => {
+    const unit = Object.hasOwn(withUnits, key) ? withUnits[key] : undefined;
+    const amount = unit === undefined || given === undefined ? undefined : unit.read(reader, [...path, key], given);
+    return unit === undefined || amount === undefined ? [] : [[unit.option, amount] as const];
+  });
+  const measured: EndpointOptions = Object.fromEntries(read);
+  const { logRotateBytes = defaultLogRotateBytes, logKeepBytes = defaultLogKeepBytes } = measured;
+  if (logKeepBytes < logRotateBytes) {
+    const key = measured.logKeepBytes === undefined ? 'logRotateAt' : 'logKeep';
+    reader.refuse(
+      [...path, key],
+      'expected logKeep of at least logRotateAt: the file that is written to is always kept'
+    );
+  }
+  return { ...options, ...measured };
 }
 
 /** A relative root that climbs means another place on the next machine: as everywhere in `retempo.yaml`, it is refused. */
@@ -131,7 +180,7 @@ function readRoot(reader: Reader, value: unknown): string | null {
 /**
  * Reads a site's entry: `root` (folder; a relative one starts at the state folder and stays inside it), `pools` (`<name>: { slots }`, default `cpu: { slots: 2 }`), `stopGrace`
  * (duration, default 30s), `keepJobs` (duration, default 7d), `endpoints` (options by name, see {@link EndpointOptions};
- * `requestTimeout` is a duration there). Returns every problem there is; the configuration is only meant to be used when there is none.
+ * with units there: `requestTimeout` is a duration, `logRotateAt` and `logKeep` are sizes). Returns every problem there is; the configuration is only meant to be used when there is none.
  */
 export function readConfig(value: unknown): {
   readonly config: OnpremConfig;

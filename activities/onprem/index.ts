@@ -1,5 +1,7 @@
 import type { Provider } from '@retempo/activities/ports';
+import { checkSites } from './check-sites.js';
 import { readConfig } from './config.js';
+import { configJsonSchema } from './config-json-schema.js';
 import { openSite, type OnpremSite } from './site.js';
 
 export { createLocalJobs, type LocalJobsOptions } from './jobs/local-jobs.js';
@@ -24,6 +26,8 @@ export function onprem(): OnpremProvider {
   return {
     name: 'onprem',
     checkConfig: (config) => readConfig(config).problems,
+    checkSites,
+    configJsonSchema,
     // oxlint-disable-next-line require-await -- problems of the configuration must reject, not throw
     site: async (input) => openSite(input),
   };

@@ -4,12 +4,12 @@ import { configJsonSchema, modelJsonSchema } from '@retempo/workers';
 import { Option } from 'commander';
 import { CliError, exitCode } from '../failure.js';
 import type { CommandDefinition } from '../program.js';
-import type { Session } from '../session.js';
+import { providers, type Session } from '../session.js';
 
 /** Schemas by name, and the file that editors are pointed to. */
 const schemas: { readonly [name: string]: { readonly file: string; readonly make: () => object } } = {
   model: { file: 'model.schema.json', make: modelJsonSchema },
-  config: { file: 'retempo.schema.json', make: configJsonSchema },
+  config: { file: 'retempo.schema.json', make: () => configJsonSchema(providers()) },
 };
 
 /** Folder of the schemas in the project; where the first line of a model file points. */
@@ -29,7 +29,7 @@ export const schema: CommandDefinition = {
   action: async (session: Session, options: { readonly write?: boolean }, [name]) => {
     const known = Object.keys(schemas);
     if (name !== undefined && schemas[name] === undefined) {
-      throw new CliError(exitCode.usage, 'usage', `there is no schema "${name}"; known: ${known.join(', ')}`);
+      throw new CliError(exitCode.usage, 'usage', `there is no schema "${name}"; known: ${known.join(', ')}, such as: retempo schema ${known[0]}`);
     }
     if (options.write !== true) {
       const made = schemas[name ?? 'model']?.make() ?? {};

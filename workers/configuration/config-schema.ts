@@ -4,6 +4,10 @@ import { duration, field, list, section, slug, text, whole, word } from './field
 import { leaves, readLocation } from './paths.js';
 import { FieldProblem } from './units.js';
 
+const second = 1_000;
+/** Node's timers end at 24.8 days: a longer one would be over at once. */
+const day = 86_400_000;
+
 /** `secret:<name>`: the value is looked up where it is needed and never stored. */
 const secretReference: z.ZodType<string> = field(
   { type: 'string', pattern: '^secret:[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$' },
@@ -75,11 +79,11 @@ export const configShape = {
   }).optional(),
   metrics: z.union([word(['none']), section({ port: whole({ min: 0, max: 65_535 }) })]).optional(),
   limits: section({
-    heartbeat: duration().optional(),
-    noWorkerAfter: duration().optional(),
-    capacityAfter: duration().optional(),
-    drain: duration().optional(),
-    stickyTimeout: duration().optional(),
+    heartbeat: duration({ minMs: second, maxMs: day }).optional(),
+    noWorkerAfter: duration({ minMs: second }).optional(),
+    capacityAfter: duration({ minMs: second }).optional(),
+    drain: duration({ maxMs: day }).optional(),
+    stickyTimeout: duration({ minMs: second, maxMs: day }).optional(),
     cachedWorkflows: whole({ min: 0, max: 100_000 }).optional(),
   }).optional(),
 } as const;

@@ -11,6 +11,7 @@ import {
   readWholePercent,
   readWindows,
 } from './units.js';
+import type { DurationLimits } from './units.js';
 
 // Building blocks of the schemas. Each reads one value and says in one sentence what it expected; the JSON Schema for
 // editors stands beside it, because it is coarser than the check.
@@ -156,7 +157,7 @@ export const notYet = (what: string, instead: readonly string[]): FieldProblem =
 
 const unitText = (example: string): Readonly<Record<string, unknown>> => ({ type: 'string', examples: [example] });
 
-export const duration = (options: { readonly zero?: boolean } = {}): z.ZodType<number> =>
+export const duration = (options: DurationLimits = {}): z.ZodType<number> =>
   field({ ...unitText('24h'), pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' }, (value) => readDuration(value, options));
 export const fraction: z.ZodType<number> = field(
   {
@@ -170,7 +171,7 @@ export const fraction: z.ZodType<number> = field(
 export const wholePercent = (limits: { readonly min: number; readonly max: number }): z.ZodType<number> =>
   field({ ...unitText('1%'), pattern: '^[0-9]+ ?%$' }, (value) => readWholePercent(value, limits));
 export const ratio: z.ZodType<number> = field({ ...unitText('1.5x'), pattern: '^[0-9.]+ ?x$' }, readRatio);
-export const size: z.ZodType<number> = field({ ...unitText('4Gi'), pattern: '^[0-9.]+ ?(B|[KMGT]i?)$' }, readSize);
+export const size: z.ZodType<number> = field({ ...unitText('4Gi'), pattern: '^[0-9.]+ ?(B|[KMGT]i?B?)$' }, readSize);
 export const money = field({ ...unitText('20 USD'), pattern: '^[0-9.]+ [A-Z]{3}$' }, readMoney);
 export const windows: z.ZodType<number> = field(
   { ...unitText('365 windows'), pattern: '^[0-9]+ windows?$' },

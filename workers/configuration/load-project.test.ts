@@ -17,6 +17,27 @@ const lines = async (files: Readonly<Record<string, unknown>>): Promise<readonly
 const modelLines = (text: string): Promise<readonly string[]> =>
   lines({ 'retempo.yaml': 'models: models/*.yaml\n', 'models/late.yaml': text });
 
+describe('sites that do not go together', () => {
+  const sites = (text: string) => lines({ 'retempo.yaml': text, 'models/late.yaml': simple });
+
+  it('an endpoint that two sites list', async () => {
+    expect(
+      await sites('sites:\n  onprem.east: { endpoints: { late: {} } }\n  onprem.west: { endpoints: { late: {} } }\n')
+    ).toEqual([
+      'retempo.yaml:3:31  sites.onprem.west.endpoints.late: onprem.east lists this endpoint too, and one site serves it; keep it at one of them',
+    ]);
+  });
+
+  it('an endpoint that is said to be served elsewhere than where it is listed', async () => {
+    const text =
+      'sites:\n  onprem.east: { endpoints: { late: {} } }\n  onprem.west: {}\nendpoints: { late: { site: onprem.west } }\n';
+    expect(await sites(text)).toEqual([
+      'retempo.yaml:2:31  sites.onprem.east.endpoints.late: endpoints.late.site says that onprem.west serves it; move it to onprem.west, or correct endpoints.late.site',
+    ]);
+    expect(await sites(text.replace('site: onprem.west', 'site: onprem.east'))).toEqual([]);
+  });
+});
+
 describe('loadProject', () => {
   it('fills every default of the simple case in', async () => {
     const { config, models } = await load({ 'retempo.yaml': '', 'models/late.yaml': simple, 'train.js': 'x' });

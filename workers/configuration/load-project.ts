@@ -43,7 +43,7 @@ export interface Project {
 }
 
 /** What the checks of a site's entry need of a provider. */
-export type ConfigurationChecker = Pick<Provider, 'name' | 'checkConfig'>;
+export type ConfigurationChecker = Pick<Provider, 'name' | 'checkConfig' | 'checkSites'>;
 
 /** Where a project is, and what may stand in its sites' entries. */
 export interface LoadOptions {
@@ -106,9 +106,10 @@ async function readConfig(options: LoadOptions): Promise<{
   const main = await readYamlFile({ path: join(folder, 'retempo.yaml'), file: 'retempo.yaml' });
   const { sections, found } = checkSections(main, configShape);
   const input = sections as ConfigInput;
-  const problems = [...main.problems, ...[...found, ...checkConfig(input, options.providers)].map(main.place)];
   const firstProvider = options.providers[0]?.name ?? 'onprem';
   const config = resolveConfig(input, { folder, defaultSite: `${firstProvider}.local` });
+  const between = [...checkConfig(input, options.providers), ...checkSites(input, config, options.providers)];
+  const problems = [...main.problems, ...[...found, ...between].map(main.place)];
   return { folder, main, found, config, problems };
 }
 
@@ -210,6 +211,37 @@ function checkConfig(input: ConfigInput, providers: readonly ConfigurationChecke
   const { clientCert, clientKey } = input.temporal?.tls ?? {};
   if ((clientCert === undefined) !== (clientKey === undefined)) {
     found.push({ path: ['temporal', 'tls'], message: 'expected clientCert and clientKey together, got one of them' });
+  }
+  return found;
+}
+
+/** What is wrong between sites that are right by themselves. */
+function checkSites(
+  input: ConfigInput,
+  { stateFolder }: RetempoConfig,
+  providers: readonly ConfigurationChecker[]
+): readonly FoundProblem[] {
+  const sites = Object.entries(input.sites ?? {});
+  const found = providers.flatMap((provider): readonly FoundProblem[] => {
+    const own = Object.fromEntries(sites.filter(([site]) => site.split('.')[0] === provider.name));
+    const problems = provider.checkSites?.(own, { stateFolder }) ?? [];
+    return problems.map(({ path, message }) => ({ path: ['sites', ...path], message }));
+  });
+  const listedBy = new Map<string, string>();
+  for (const [site, entry] of sites) {
+    for (const endpoint of keysUnder(entry, 'endpoints') ?? []) {
+      const path = ['sites', site, 'endpoints', endpoint];
+      const chosen = input.endpoints?.[endpoint]?.site;
+      const other = listedBy.get(endpoint);
+      if (chosen !== undefined && chosen !== site) {
+        const suggestion = `move it to ${chosen}, or correct endpoints.${endpoint}.site`;
+        found.push({ path, message: `endpoints.${endpoint}.site says that ${chosen} serves it`, suggestion });
+      } else if (other !== undefined) {
+        const message = `${other} lists this endpoint too, and one site serves it`;
+        found.push({ path, message, suggestion: 'keep it at one of them' });
+      }
+      listedBy.set(endpoint, site);
+    }
   }
   return found;
 }

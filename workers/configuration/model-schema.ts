@@ -24,6 +24,7 @@ import { readLocation } from './paths.js';
 import { FieldProblem } from './units.js';
 
 const column = text({ what: 'the name of a column', max: 256 });
+const second = 1_000;
 const day = 86_400_000;
 
 const source: z.ZodType<string> = field({ type: 'string' }, (value) => {
@@ -60,7 +61,7 @@ const person = text({ what: 'the name of a person or group', max: 128 });
 const approvalKeys = {
   quorum: whole({ min: 1, max: 20 }).optional(),
   from: list(person, { max: 100 }).optional(),
-  expires: duration().optional(),
+  expires: duration({ minMs: second }).optional(),
 };
 
 const guardrail = {
@@ -147,9 +148,9 @@ export const modelShape = {
       important: list(column, { max: 10_000 }).optional(),
     }).optional(),
     split: section({
-      train: duration().optional(),
+      train: duration({ minMs: second }).optional(),
       gap: duration({ zero: true }).optional(),
-      evaluate: duration().optional(),
+      evaluate: duration({ minMs: second }).optional(),
     }).optional(),
     validate: list(columnRule, { max: 1_000 }).optional(),
   }),
@@ -164,7 +165,7 @@ export const modelShape = {
     }).optional(),
     parameters: z.record(text({ what: 'the name of a parameter', max: 128 }), json).optional(),
     env: z.record(environmentName, environmentValue).optional(),
-    timeout: duration().optional(),
+    timeout: duration({ minMs: second }).optional(),
     atMost: z.union([money, word(['none'])]).optional(),
     attemptsPerPool: whole({ min: 1, max: 100 }).optional(),
   }),
@@ -176,7 +177,7 @@ export const modelShape = {
       probability: column.optional(),
       value: column.optional(),
     }).optional(),
-    timeout: duration().optional(),
+    timeout: duration({ minMs: second }).optional(),
   }),
   code: section({
     include: list(filePattern, { max: 200 }).optional(),
@@ -211,10 +212,10 @@ export const modelShape = {
       slow: z.union([word(['none']), section({ over: duration(), ...guardrail })]).optional(),
     }).optional(),
     alpha: fraction.optional(),
-    lookEvery: duration().optional(),
-    stepDeadline: duration().optional(),
-    totalDeadline: duration().optional(),
-    deployDeadline: duration().optional(),
+    lookEvery: duration({ minMs: 100 }).optional(),
+    stepDeadline: duration({ minMs: second }).optional(),
+    totalDeadline: duration({ minMs: second }).optional(),
+    deployDeadline: duration({ minMs: second }).optional(),
     onInconclusive: word(['hold', 'rollback']).optional(),
     approval: z
       .union([word(['none']), section({ before: wholePercent({ min: 1, max: 100 }).optional(), ...approvalKeys })])
@@ -222,7 +223,7 @@ export const modelShape = {
     lease: z.union([word(['none']), duration()]).optional(),
   }).optional(),
   watch: section({
-    every: duration().optional(),
+    every: duration({ minMs: second }).optional(),
     compare: list(word(['training', 'sameSlot']), { min: 1, max: 2 }).optional(),
     minRows: whole({ min: 1, max: 1e12 }).optional(),
     loss: z
@@ -240,14 +241,14 @@ export const modelShape = {
   retrain: section({
     on: section({
       drift: yesNo.optional(),
-      every: z.union([word(['none']), duration()]).optional(),
+      every: z.union([word(['none']), duration({ minMs: second })]).optional(),
       events: list(text({ what: 'the name of an event', max: 128 }), { max: 100 }).optional(),
     }).optional(),
     cooldown: duration({ zero: true }).optional(),
     atMost: section({
       runs: whole({ min: 1, max: 100_000 }).optional(),
       cost: z.union([money, word(['none'])]).optional(),
-      per: duration().optional(),
+      per: duration({ minMs: second }).optional(),
     }).optional(),
     breakerAfter: whole({ min: 1, max: 1_000 }).optional(),
     minGain: real({ min: 0 }).optional(),

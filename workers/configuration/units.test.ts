@@ -35,9 +35,25 @@ describe('units', () => {
     expect(readRatio('1.5x')).toBe(1.5);
     expect(readSize('4Gi')).toBe(4_294_967_296);
     expect(readSize('1.5M')).toBe(1_500_000);
+    expect(['512B', '4GiB', '4Gi', '2MB', '2 KB'].map(readSize)).toEqual([512, 2 ** 32, 2 ** 32, 2e6, 2_000]);
     expect(readMoney('20.50 EUR')).toEqual({ amount: 20.5, currency: 'EUR' });
     expect(readWindows('1 window')).toBe(1);
     expect(readWindows('365 windows')).toBe(365);
+  });
+
+  it('says the bound in the unit that one would write', () => {
+    expect(() => readDuration('1ms', { minMs: 1_000 })).toThrow('expected a duration of at least 1s');
+    expect(() => readDuration('0s', { minMs: 100 })).toThrow('at least 100ms');
+    expect(() => readDuration('2d', { maxMs: 86_400_000 })).toThrow('at most 1d');
+    expect(() => readDuration('1s', { minMs: 90_000 })).toThrow('at least 90s');
+    expect(readDuration('1s', { minMs: 1_000, maxMs: 1_000 })).toBe(1_000);
+  });
+
+  it('knows no unit that only JavaScript knows', () => {
+    for (const unit of ['toString', 'constructor', '__proto__', 'BB', 'KiBB', 'kb', 'b', '']) {
+      expect(() => readDuration(`7${unit}`), unit).toThrow(FieldProblem);
+      expect(() => readSize(`7${unit}`), unit).toThrow(FieldProblem);
+    }
   });
 
   it('answers any text quickly: with a number, or with what is expected', () => {

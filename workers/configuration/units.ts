@@ -19,20 +19,42 @@ const longestDurationMs = 3_660 * millisecondsPer.d;
 
 const number = /^(\d{1,15}(?:\.\d{1,9})?)\s?(\S*)$/;
 
+/** What a duration may be, in milliseconds. */
+export interface DurationLimits {
+  readonly zero?: boolean;
+  /** Shorter ones could not be kept, or would keep every machine busy with nothing else. */
+  readonly minMs?: number;
+  /** Default ten years. */
+  readonly maxMs?: number;
+}
+
+/** A duration as one writes it: the largest unit that it is a whole number of. */
+function written(ms: number): string {
+  const units = Object.entries(millisecondsPer).toReversed();
+  const [unit, per] = units.find(([, size]) => ms % size === 0) ?? ['ms', 1];
+  return `${ms / per}${unit}`;
+}
+
 /** `7d`, `24h`, `10m`, `30s`, `500ms` to whole milliseconds. */
-export function readDuration(value: unknown, options: { readonly zero?: boolean } = {}): number {
+export function readDuration(value: unknown, options: DurationLimits = {}): number {
   const expected = 'expected a duration such as 30s, 10m, 24h or 7d';
   if (typeof value === 'number' && Number.isFinite(value)) {
     throw new FieldProblem(expected, `write the unit: ${value}s, ${value}m, ${value}h or ${value}d`);
   }
   if (typeof value !== 'string') throw new FieldProblem(expected);
   const [, amount, unit] = number.exec(value) ?? [];
-  if (amount === undefined || unit === undefined || !(unit in millisecondsPer)) {
+  if (amount === undefined || unit === undefined || !Object.hasOwn(millisecondsPer, unit)) {
     throw new FieldProblem(expected, 'units are ms, s, m, h and d');
   }
   const result = Math.round(Number(amount) * millisecondsPer[unit as keyof typeof millisecondsPer]);
-  if (result > longestDurationMs) throw new FieldProblem('expected a duration of at most ten years (3660d)');
-  if (result === 0 && options.zero !== true) throw new FieldProblem('expected a duration above zero');
+  const { minMs = 0, maxMs = longestDurationMs } = options;
+  if (result > maxMs) {
+    throw new FieldProblem(
+      `expected a duration of at most ${maxMs === longestDurationMs ? 'ten years (3660d)' : written(maxMs)}`
+    );
+  }
+  if (result === 0 && options.zero !== true && minMs === 0) throw new FieldProblem('expected a duration above zero');
+  if (result < minMs) throw new FieldProblem(`expected a duration of at least ${written(minMs)}`);
   return result;
 }
 
@@ -76,7 +98,7 @@ export function readRatio(value: unknown): number {
   return result;
 }
 
-const bytesPer = {
+const bytesPer: { readonly [unit: string]: number } = {
   B: 1,
   Ki: 2 ** 10,
   Mi: 2 ** 20,
@@ -86,19 +108,21 @@ const bytesPer = {
   M: 1e6,
   G: 1e9,
   T: 1e12,
-} as const;
+};
 
-/** `4Gi`, `512Mi`, `2G` to bytes. */
+/** `4Gi`, `512Mi`, `2G` to bytes; a B behind the unit changes nothing: `4GiB`, `2GB`. */
 export function readSize(value: unknown): number {
   const expected = 'expected a size such as 512Mi or 4Gi';
   if (typeof value === 'number') {
     throw new FieldProblem(expected, Number.isFinite(value) ? `write the unit: ${value}Mi or ${value}Gi` : undefined);
   }
   const [, amount, unit] = typeof value === 'string' ? (number.exec(value) ?? []) : [];
-  if (amount === undefined || unit === undefined || !(unit in bytesPer)) {
-    throw new FieldProblem(expected, 'units are Ki, Mi, Gi, Ti and K, M, G, T');
+  const name = /^([KMGT]i?)B?$/.exec(unit ?? '')?.[1] ?? unit ?? '';
+  const per = Object.hasOwn(bytesPer, name) ? bytesPer[name] : undefined;
+  if (amount === undefined || per === undefined) {
+    throw new FieldProblem(expected, 'units are B, Ki, Mi, Gi, Ti and K, M, G, T');
   }
-  const result = Math.round(Number(amount) * bytesPer[unit as keyof typeof bytesPer]);
+  const result = Math.round(Number(amount) * per);
   if (result <= 0 || result > 2 ** 50) throw new FieldProblem('expected a size above zero and at most 1024Ti');
   return result;
 }

@@ -49,4 +49,11 @@ export interface Provider {
   site(input: { readonly id: string; readonly config: unknown; readonly context: ProviderContext }): Promise<Site>;
   /** Everything that is wrong with a site's configuration, as `{ path, expected }`; an empty list means nothing. */
   checkConfig(config: unknown): readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
+  /** Everything that is wrong between this provider's sites, such as a folder that two share; paths begin with the site's id. */
+  checkSites?(
+    sites: { readonly [id: string]: unknown },
+    context: { readonly stateFolder: string }
+  ): readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
+  /** JSON Schema (draft 2020-12) of a site's entry, for editors. */
+  configJsonSchema?(): object;
 }
