@@ -10,7 +10,7 @@ import type {
   Phase,
   WaitingFor,
 } from './contracts/index.js';
-import { canaryWait, currentWeight } from './domain/canary.js';
+import { canaryWait, currentWeight, type CanaryEvidence } from './domain/canary.js';
 import { timeText } from './domain/times.js';
 import { releaseReported, type RunStatus } from './messages.js';
 import { phaseReporter, showDetails } from './visibility.js';
@@ -51,21 +51,10 @@ export class CanaryBoard {
     this.trouble = null;
   }
 
-  problem(message: string): void {
-    this.trouble = message;
-  }
-
   /** Stands for a look that could not be taken: no data, so it can only hold. */
-  blindLook(message: string): Observation {
-    return {
-      action: 'hold',
-      weightsAsIntended: true,
-      endpoint: this.last?.endpoint ?? { revision: '', epoch: 0, busy: false, versions: {} },
-      checks: [],
-      reasons: [`no look was possible: ${message}`],
-      requests: 0,
-      judged: null,
-    };
+  blindLook(message: string): CanaryEvidence {
+    this.trouble = message;
+    return { action: 'hold', weightsAsIntended: true, reasons: [`no look was possible: ${message}`] };
   }
 
   lastReason(): string {
@@ -132,8 +121,13 @@ export class CanaryBoard {
     });
   }
 
+  wayBack(reason: string): string {
+    return `rolling back to ${this.input.champion?.version ?? 'nothing'}: ${reason}`;
+  }
+
   private sentence(state: CanaryState): string {
     if (this.title?.phase === state.phase) return this.title.text;
+    if (state.rollback !== null) return this.wayBack(state.rollback.reason);
     return `canary ${Math.max(0, this.weight)} %${this.standing(state)}; ${this.wait(state)}`;
   }
 

@@ -5,8 +5,8 @@ import {
   continueAsNew,
   isCancellation,
   setHandler,
+  TemporalFailure,
 } from '@temporalio/workflow';
-import { failureTypeOf, rootMessage } from './activity-failures.js';
 import { ApprovalDesk } from './approval.js';
 import { CanaryBoard } from './canary-board.js';
 import { failureType } from './contracts/failures.js';
@@ -33,6 +33,7 @@ import { timeText } from './domain/times.js';
 import {
   assertServes,
   deployReady,
+  endpointTrouble,
   giveBack,
   leaseOf,
   retireVersions,
@@ -44,7 +45,7 @@ import {
 import { historyBeyond } from './history-length.js';
 import { checkButton } from './message-checks.js';
 import { abort, getRunStatus, pause, promote, resume, rollback, type Button, type ButtonAnswer } from './messages.js';
-import { controlWrites, servingReads } from './proxies.js';
+import { controlWrites, looksAt, servingReads } from './proxies.js';
 import { makeChampionAgain } from './restore-champion.js';
 
 /** Well inside the server's suggestion; a look costs 11 events. */
@@ -179,7 +180,7 @@ class Canary {
     try {
       this.looking = new CancellationScope();
       const look = await this.looking.run(() =>
-        servingReads(release.site, this.limits).observe.executeWithOptions(
+        looksAt(release.site, this.limits).observe.executeWithOptions(
           { summary: `look ${this.state.looks + 1} at ${weight} %` },
           [
             {
@@ -208,9 +209,8 @@ class Canary {
       return await this.obey(turn.move);
     } catch (error) {
       if (isCancellation(error) && this.state.rollback !== null) return this.end();
-      if (isCancellation(error) || failureTypeOf(error) === undefined) throw error;
-      this.board.problem(rootMessage(error));
-      const blind = afterLook(this.state, this.board.blindLook(rootMessage(error)), release, Date.now());
+      if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
+      const blind = afterLook(this.state, this.board.blindLook(endpointTrouble(error)), release, Date.now());
       this.state = blind.state;
       return this.obey(blind.move);
     }
@@ -281,7 +281,7 @@ class Canary {
   private async restore(reason: string, result: CanaryResult['result']): Promise<CanaryResult> {
     return CancellationScope.nonCancellable(async () => {
       const { champion, candidate, model, releaseId, release } = this.input;
-      this.board.show(this.state, `rolling back to ${champion?.version ?? 'nothing'}: ${reason}`);
+      this.board.show(this.state, this.board.wayBack(reason));
       const what = `the way back to ${champion?.version ?? 'nothing'} on ${release.endpoint} (${release.site})`;
       const state = await untilDone(
         { limits: this.limits, model, releaseId, what },

@@ -87,7 +87,7 @@ export async function deployReady(
     const now = (await readsOf(writer).describeEndpoint({ endpoint }))?.versions[version];
     if (now !== undefined && now.ready >= 1) return null;
     if (Date.now() >= deadline) {
-      return `${version} did not become ready within ${deadlineMs / 1000} s: ${now?.problem ?? 'no answer'}`;
+      return `${version} did not become ready within ${deadlineMs / 1000} s: ${now?.problem ?? 'no answer'}; look at the log of its model server at ${site}`;
     }
     await sleep(pauseMs, { summary: `${version} starts` });
   }
@@ -134,7 +134,7 @@ const gone = (endpoint: string, site: string) =>
   });
 
 /** What stands in the way, for people; a time-out alone does not say whose. */
-const wayBackTrouble = (error: unknown): string =>
+export const endpointTrouble = (error: unknown): string =>
   timedOut(error) ? 'neither a worker of its site nor the router answered in time' : rootMessage(error);
 
 const attemptsBeforeBlocked = 3;
@@ -156,7 +156,7 @@ export async function untilDone<T>(
       } catch (error) {
         const pauseMs = Math.min(longestPauseMs, 1_000 * 2 ** Math.min(tried, 6));
         if (tried >= attemptsBeforeBlocked) {
-          const reason = wayBackTrouble(error);
+          const reason = endpointTrouble(error);
           onBlocked(reason, Date.now() + pauseMs);
           await controlWrites(of.limits).notifyPeople({
             kind: 'rollbackBlocked',

@@ -34,6 +34,17 @@ import type { trainingPipeline } from './training-pipeline.js';
 import type { validationGate } from './validation-gate.js';
 import { phaseReporter, showDetails, startAttributes, summaryLine } from './visibility.js';
 
+/** How a release ends that its gate does not let pass. */
+const refusals = { fail: 'refusedByGate', inconclusive: 'refusedByGate', noData: 'noData', error: 'error' } as const;
+
+/** How a release ends whose canary was not promoted. */
+const canaryEnds = {
+  aborted: 'cancelled',
+  rejected: 'rejected',
+  rolledBack: 'rolledBack',
+  restored: 'rolledBack',
+} as const;
+
 type Trained = Extract<PipelineResult, { result: 'trained' }>;
 
 /**
@@ -155,16 +166,8 @@ class Release {
   private afterGate(gate: GateResult, version: VersionRecord): ReleaseOutcome | null {
     const reason = `gate ${gate.verdict}: ${gate.reasons.join('; ')}`;
     this.decide('gate', `gate ${gate.verdict}`, gate.reasons.join('; '), version.version);
-    if (gate.verdict === 'fail' || gate.verdict === 'inconclusive') {
-      return { result: 'refusedByGate', helped: false, version: version.version, reason };
-    }
     if (gate.verdict !== 'pass') {
-      return {
-        result: gate.verdict === 'noData' ? 'noData' : 'error',
-        helped: false,
-        version: version.version,
-        reason,
-      };
+      return { result: refusals[gate.verdict], helped: false, version: version.version, reason };
     }
     if (gate.approval !== null && gate.approval.decision !== 'approved') {
       const by = gate.approval.by[0];
@@ -235,9 +238,7 @@ class Release {
     const { spec, causedByDrift } = this.input;
     this.decide('canary', canary.result, canary.reason, version.version);
     const more = { version: version.version, reason: canary.reason };
-    if (canary.result === 'aborted') return { result: 'cancelled', helped: false, ...more };
-    if (canary.result === 'rejected') return { result: 'rejected', helped: false, ...more };
-    if (canary.result !== 'promoted') return { result: 'rolledBack', helped: false, ...more };
+    if (canary.result !== 'promoted') return { result: canaryEnds[canary.result], helped: false, ...more };
     const enough = !causedByDrift || this.champion === null || (gate.gain ?? 0) >= spec.retrain.minGain;
     return { result: 'promoted', helped: enough, ...more };
   }

@@ -131,13 +131,16 @@ export const dataAt = (site: string, limits: Limits) =>
   });
 
 const serving = (options: ActivityOptions, site: string, limits: Limits) =>
-  // No schedule-to-start limit: an endpoint lives at one site, so there is nobody to hand over to.
+  // Mostly without a schedule-to-start limit: an endpoint lives at one site, so there is nobody to hand over to.
   proxyActivities<ServingActivities>({
     ...options,
     heartbeatTimeout: limits.heartbeatMs,
     taskQueue: siteQueue(site, 'serving'),
   });
 
+/** A look that nobody takes in time is a look without data: the canary's deadlines hold also while its site is away. */
+export const looksAt = (site: string, limits: Limits) =>
+  serving({ ...read, scheduleToStartTimeout: limits.noWorkerMs }, site, limits);
 export const servingReads = (site: string, limits: Limits) => serving(read, site, limits);
 export const servingWrites = (site: string, limits: Limits) => serving(mutate, site, limits);
 export const wayBackReads = (site: string, limits: Limits) => serving(readOnTheWayBack, site, limits);

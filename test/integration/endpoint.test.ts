@@ -2,13 +2,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorld, type World } from '../../examples/flight-delay/world.mjs';
 import { canaryDeployment } from '@retempo/workflows';
-import {
-  controlQueue,
-  endpointId,
-  searchAttributes,
-  type CanaryInput,
-  type Decision,
-} from '@retempo/workflows/contracts';
+import { controlQueue, endpointId, searchAttributes, siteQueue, type CanaryInput } from '@retempo/workflows/contracts';
 import { abort } from '@retempo/workflows/messages';
 import { breakVersion, freezeRouter } from '../support/broken-version.js';
 import { eventsOf } from '../support/histories.js';
@@ -26,11 +20,11 @@ const zeros = (weights: object) => Object.fromEntries(Object.keys(weights).map((
 describe('an endpoint under its canary', () => {
   let test: TestInstallation;
   let world: World;
-  let asked = 0;
 
   beforeAll(async () => {
     test = await startInstallation({
       name: 'endpoint',
+      limits: { noWorkerMs: 15_000 },
       sections: {
         train: { parameters: { rate: 0.05, epochs: 2 } },
         gate: { metrics: { auc: { atLeast: 0.5 } }, slices: 'none', minRows: 500 },
@@ -39,7 +33,7 @@ describe('an endpoint under its canary', () => {
     world = await createWorld({ folder: test.project.live, peekMinutes: 30 });
     await world.advanceTo(5);
     await test.apply();
-    expect((await ended(await retrain('first version'))).what).toBe('promoted');
+    expect((await test.ended(await test.retrain('first version'))).what).toBe('promoted');
   });
   afterAll(async () => {
     world?.close();
@@ -47,29 +41,8 @@ describe('an endpoint under its canary', () => {
   });
 
   const handle = (id: string) => test.client.workflow.getHandle(id);
-  const retrain = async (cause: string): Promise<string> => {
-    const request = { model, source: 'test', id: `r${++asked}`, cause, actor: 'ann' };
-    const answer = await test.starters.requestRetrain({ ...request, kind: 'person', force: true });
-    expect(answer.answer).toBe('accepted');
-    return answer.runId!;
-  };
-  const ended = async (runId: string): Promise<Decision> => {
-    const isEnd = (d: Decision) => d.by === 'release' && d.runId === runId;
-    const found = await test.until(
-      `end of ${runId}`,
-      () => test.starters.getDecisions(model),
-      (list) => list.some(isEnd),
-      150_000
-    );
-    return found.find(isEnd)!;
-  };
-  const weights = async () => {
-    const { versions } = await test.site(site).serving!.describe(model, call());
-    const all = Object.entries(versions).map(([id, { weight }]) => [id, weight] as const);
-    return Object.fromEntries(all.filter(([, weight]) => weight > 0));
-  };
   /** The phase tells what is decided, the endpoint what is in force. */
-  const firstStep = () => test.until('first step', weights, (now) => Object.keys(now).length === 2, 90_000);
+  const firstStep = () => test.until('first step', test.weights, (now) => Object.keys(now).length === 2, 90_000);
   /** The server's list follows by and by. */
   const listed = async (query: string, ids: readonly string[]) => {
     const list = async () => {
@@ -82,7 +55,7 @@ describe('an endpoint under its canary', () => {
 
   it('6, 7, 18: one canary an endpoint; what has traffic is not retired, what does not answer gets none', async () => {
     const { champion } = await test.status();
-    const runId = await retrain('to be left alone');
+    const runId = await test.retrain('to be left alone');
     await firstStep();
     const [first] = await eventsOf(handle(endpoint));
     const [payload] = first?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
@@ -93,7 +66,7 @@ describe('an endpoint under its canary', () => {
       args: [{ ...input, releaseId: `${runId}-other` }],
     });
     await expect(second).rejects.toThrow(WorkflowExecutionAlreadyStartedError);
-    const before = await weights();
+    const before = await test.weights();
     const { serving } = test.site(site);
     const { epoch, revision } = await serving!.describe(model, call());
     for (const version of Object.keys(before)) {
@@ -106,16 +79,16 @@ describe('an endpoint under its canary', () => {
       call()
     );
     await expect(more).rejects.toMatchObject({ class: 'Conflict', message: expect.stringContaining('is not ready') });
-    expect(await weights()).toEqual(before);
+    expect(await test.weights()).toEqual(before);
     router.mend();
     await handle(endpoint).cancel();
-    expect((await ended(runId)).what).toBe('cancelled');
-    expect(await weights()).toEqual({ [champion!]: 100 });
+    expect((await test.ended(runId)).what).toBe('cancelled');
+    expect(await test.weights()).toEqual({ [champion!]: 100 });
   });
 
   it('4: a rollback that cannot be carried out is visible, tells people, and is tried until it is done', async () => {
     const { champion } = await test.status();
-    const runId = await retrain('its champion will not answer');
+    const runId = await test.retrain('its champion will not answer');
     await firstStep();
     const router = await breakVersion(test, champion!);
     await handle(endpoint).executeUpdate(abort, { args: [{ actor: 'ann', reason: 'something is wrong' }] });
@@ -135,14 +108,14 @@ describe('an endpoint under its canary', () => {
     expect((await handle(endpoint).describe()).status.name).toBe('RUNNING');
     await handle(endpoint).cancel();
     router.mend();
-    expect((await ended(runId)).what).toBe('cancelled');
-    expect(await weights()).toEqual({ [champion!]: 100 });
+    expect((await test.ended(runId)).what).toBe('cancelled');
+    expect(await test.weights()).toEqual({ [champion!]: 100 });
     await listed(`${searchAttributes.phase}="rollbackBlocked" AND ExecutionStatus="Running"`, []);
   });
 
   it('4: a router that does not answer is no reason for silence: the way back asks briefly, and says so soon', async () => {
     const { champion } = await test.status();
-    const runId = await retrain('its router will not answer');
+    const runId = await test.retrain('its router will not answer');
     await firstStep();
     const router = freezeRouter(test);
     await handle(endpoint).executeUpdate(abort, { args: [{ actor: 'ann', reason: 'something is wrong' }] });
@@ -169,7 +142,39 @@ describe('an endpoint under its canary', () => {
     );
     expect(reads).toHaveLength(3);
     expect([...reads, ...pauses].reduce((sum, s) => sum + s, 0)).toBeLessThanOrEqual(70);
-    expect((await ended(runId)).what).toBe('cancelled');
-    expect(await weights()).toEqual({ [champion!]: 100 });
+    expect((await test.ended(runId)).what).toBe('cancelled');
+    expect(await test.weights()).toEqual({ [champion!]: 100 });
+  });
+
+  it('9: while its site is away a canary holds, says so, and goes on when the site is back', async () => {
+    const { champion } = await test.status();
+    const runId = await test.retrain('its site goes away');
+    await firstStep();
+    await test.stopWorkers();
+    await test.startWorkers((queue) => queue !== siteQueue(site, 'serving'));
+    const detailed = (phase: string) =>
+      test.until(
+        phase,
+        () => test.starters.getStatus(model),
+        ({ detail }) => detail?.phase === phase,
+        150_000
+      );
+    const held = await detailed('held');
+    expect(held.detail?.sentence).toContain(
+      'no look was possible: neither a worker of its site nor the router answered in time'
+    );
+    const looks = async () =>
+      (await eventsOf(handle(endpoint))).filter(
+        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'observe'
+      ).length;
+    const before = await looks();
+    // It goes on to look: its deadlines hold while the site is away.
+    await test.until('another look', looks, (now) => now > before, 150_000);
+    await test.stopWorkers();
+    await test.startWorkers();
+    await detailed('step');
+    await handle(endpoint).executeUpdate(abort, { args: [{ actor: 'ann', reason: 'seen enough' }] });
+    expect((await test.ended(runId)).what).toBe('cancelled');
+    expect(await test.weights()).toEqual({ [champion!]: 100 });
   });
 });

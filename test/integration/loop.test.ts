@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { World } from '../../examples/flight-delay/world.mjs';
 import { createWorld } from '../../examples/flight-delay/world.mjs';
 import { gateDocument, looksDocument, type GateEvidence } from '@retempo/activities';
-import { endpointId, governorId, modelOfId, type Decision } from '@retempo/workflows/contracts';
+import { endpointId, governorId, modelOfId } from '@retempo/workflows/contracts';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
 import { startTraffic } from '../support/traffic.js';
 
@@ -15,7 +15,6 @@ describe('the loop: first release, canary, refusals, operators', () => {
   let test: TestInstallation;
   let world: World;
   let bodies: { readonly id: string }[];
-  let asked = 0;
 
   beforeAll(async () => {
     test = await startInstallation({ name: 'loop' });
@@ -29,45 +28,15 @@ describe('the loop: first release, canary, refusals, operators', () => {
     await test?.close();
   });
 
-  const retrain = async (cause: string) => {
-    const answer = await test.starters.requestRetrain({
-      model,
-      source: 'test',
-      id: `r${++asked}`,
-      cause,
-      kind: 'person',
-      actor: 'ann',
-      force: true,
-    });
-    expect(answer.answer).toBe('accepted');
-    return answer.runId!;
-  };
-  const ended = async (runId: string): Promise<Decision> => {
-    const found = await test.until(
-      `end of ${runId}`,
-      () => test.starters.getDecisions(model),
-      (list) => list.some((d) => d.by === 'release' && d.runId === runId),
-      150_000
-    );
-    return found.find((d) => d.by === 'release' && d.runId === runId)!;
-  };
-  const weights = async () => {
-    const { versions } = await test.site('onprem.east').serving!.describe(model, call());
-    return Object.fromEntries(
-      Object.entries(versions)
-        .filter(([, v]) => v.weight > 0)
-        .map(([id, v]) => [id, v.weight])
-    );
-  };
   const traffic = async () =>
     startTraffic(await test.site('onprem.east').routers.endpointUrl(model, call()), model, bodies);
 
   it('22: the first version passes visibly as "no champion" and serves 100 % by read-back', async () => {
     await test.apply();
-    const runId = await retrain('first version');
-    expect((await ended(runId)).what).toBe('promoted');
+    const runId = await test.retrain('first version');
+    expect((await test.ended(runId)).what).toBe('promoted');
     const { champion } = await test.status();
-    expect(await weights()).toEqual({ [champion!]: 100 });
+    expect(await test.weights()).toEqual({ [champion!]: 100 });
     const alias = await test.opened.registry.getAlias({ model, alias: 'champion' }, call());
     expect(alias?.version).toBe(champion);
     const gate = await test.opened.registry.readDocument<GateEvidence>(gateDocument(model, runId), call());
@@ -81,14 +50,14 @@ describe('the loop: first release, canary, refusals, operators', () => {
     await world.advanceTo(19);
     const before = await test.status();
     const pump = await traffic();
-    const runId = await retrain('newer data');
-    const decision = await ended(runId);
+    const runId = await test.retrain('newer data');
+    const decision = await test.ended(runId);
     const counts = await pump.stop();
     expect([decision.what, decision.reason]).toEqual(['promoted', expect.stringContaining('proven below ignoreBelow')]);
     expect(counts).toMatchObject({ lost: 0, failed: 0, answered: counts.sent });
     const after = await test.status();
     expect(after.champion).not.toBe(before.champion);
-    expect(await weights()).toEqual({ [after.champion!]: 100 });
+    expect(await test.weights()).toEqual({ [after.champion!]: 100 });
     const looks = await test.opened.registry.readDocument<{ looks: { weight: number; action: string }[] }>(
       looksDocument(model, runId),
       call()
@@ -104,25 +73,25 @@ describe('the loop: first release, canary, refusals, operators', () => {
   it('G1: shuffled labels are refused by the gate and never meet traffic; the cooldown doubles', async () => {
     await test.project.model({ train: { parameters: { rate: 0.05, epochs: 20, shuffleLabels: true } } });
     await test.apply();
-    const before = await weights();
-    const runId = await retrain('shuffled labels');
-    const decision = await ended(runId);
+    const before = await test.weights();
+    const runId = await test.retrain('shuffled labels');
+    const decision = await test.ended(runId);
     expect(decision.what).toBe('refusedByGate');
     expect(decision.reason).toMatch(/logLoss notWorseBy: .*margin 0\.005/);
-    expect(await weights()).toEqual(before);
+    expect(await test.weights()).toEqual(before);
     expect((await test.status()).cooldownFactor).toBe(2);
   });
 
   it('G3: 5 % failing requests are caught at the first step and rolled back', async () => {
     await test.project.model({ train: { parameters: { rate: 0.05, epochs: 20, strictAirports: true } } });
     await test.apply();
-    const before = await weights();
+    const before = await test.weights();
     const pump = await traffic();
-    const decision = await ended(await retrain('an export that fails'));
+    const decision = await test.ended(await test.retrain('an export that fails'));
     const counts = await pump.stop();
     expect(decision.what).toBe('rolledBack');
     expect(decision.reason).toMatch(/errors: candidate .* against champion .*proven above worseThan 1x/);
-    expect(await weights()).toEqual(before);
+    expect(await test.weights()).toEqual(before);
     expect(counts.lost).toBe(0);
     expect(counts.answered).toBe(counts.sent);
     await test.project.model({});
@@ -131,7 +100,7 @@ describe('the loop: first release, canary, refusals, operators', () => {
 
   it('an aborted canary gives the traffic back and does not count as a failed retrain', async () => {
     const before = await test.status();
-    const runId = await retrain('to be aborted');
+    const runId = await test.retrain('to be aborted');
     await test.until(
       'canary',
       () => test.starters.getStatus(model),
@@ -146,9 +115,12 @@ describe('the loop: first release, canary, refusals, operators', () => {
     expect(paused).toMatch(
       /paused by ann: look first; guardrails stay on; .*rolled back at 20\d\d-\d\d-\d\d \d\d:\d\d UTC$/
     );
-    expect(await test.starters.abort({ model, actor: 'ann', reason: 'not today' })).toMatchObject({ done: true });
-    expect([(await ended(runId)).what]).toEqual(['cancelled']);
-    expect(await weights()).toEqual({ [before.champion!]: 100 });
+    expect(await test.starters.abort({ model, actor: 'ann', reason: 'not today' })).toMatchObject({
+      done: true,
+      reason: expect.stringMatching(/^rolling back to v\d+-\w+: not today$/),
+    });
+    expect([(await test.ended(runId)).what]).toEqual(['cancelled']);
+    expect(await test.weights()).toEqual({ [before.champion!]: 100 });
     expect((await test.status()).cooldownFactor).toBe(before.cooldownFactor);
     await expect(test.starters.abort({ model, actor: 'ann', reason: 'again' })).rejects.toMatchObject({
       problem: 'nothingToDo',
@@ -163,17 +135,17 @@ describe('the loop: first release, canary, refusals, operators', () => {
     await test.apply();
     const { champion } = await test.status();
     const pump = await traffic();
-    const runId = await retrain('bakes before it takes over');
+    const runId = await test.retrain('bakes before it takes over');
     // The phase tells what is decided, the endpoint what is in force.
-    await test.until('the bake', weights, (now) => now[champion!] === 10, 150_000);
+    await test.until('the bake', test.weights, (now) => now[champion!] === 10, 150_000);
     expect((await test.starters.getStatus(model)).detail?.phase).toBe('baking');
     const { versions } = await test.site('onprem.east').serving!.describe(model, call());
     expect(versions[champion!]).toMatchObject({ weight: 10, ready: 1 });
     expect((await test.opened.registry.getAlias({ model, alias: 'champion' }, call()))?.version).toBe(champion);
-    const decision = await ended(runId);
+    const decision = await test.ended(runId);
     const counts = await pump.stop();
     expect([decision.what, counts.lost, counts.failed]).toEqual(['promoted', 0, 0]);
-    expect(await weights()).toEqual({ [decision.version!]: 100 });
+    expect(await test.weights()).toEqual({ [decision.version!]: 100 });
     const { value } = (await test.opened.registry.readDocument<{ looks: { weight: number; action: string }[] }>(
       looksDocument(model, runId),
       call()
@@ -195,7 +167,7 @@ describe('the loop: first release, canary, refusals, operators', () => {
       },
     });
     await test.apply();
-    const runId = await retrain('needs approval');
+    const runId = await test.retrain('needs approval');
     const waiting = await test.until('approval', test.status, (s) => s.waitingFor !== null, 90_000);
     expect(waiting.sentence).toContain('approval');
     await test.stopWorkers();
@@ -207,7 +179,7 @@ describe('the loop: first release, canary, refusals, operators', () => {
       'another model'
     );
     expect(await test.starters.reject({ model, actor: 'bob', reason: 'too early' })).toMatchObject({ done: true });
-    const decision = await ended(runId);
+    const decision = await test.ended(runId);
     expect([decision.what, decision.reason]).toEqual(['rejected', 'bob: too early']);
     await test.project.model({});
     await test.apply();
@@ -216,7 +188,7 @@ describe('the loop: first release, canary, refusals, operators', () => {
   it('a run without the data it needs says what is missing, holds, and resume ends the hold', async () => {
     await test.project.model({ data: { split: { train: '700d', gap: '0d', evaluate: '7d' } } });
     await test.apply();
-    const decision = await ended(await retrain('too long a window'));
+    const decision = await test.ended(await test.retrain('too long a window'));
     expect([decision.what, decision.reason]).toEqual(['noData', expect.stringContaining('not enough data yet')]);
     expect((await test.status()).phase).toBe('hold');
     const refused = await test.starters.requestRetrain({
@@ -235,7 +207,7 @@ describe('the loop: first release, canary, refusals, operators', () => {
   it('a breach of data.validate stops the run before anything is trained', async () => {
     await test.project.model({ data: { validate: [{ column: 'distance', type: 'number', max: 10 }] } });
     await test.apply();
-    const decision = await ended(await retrain('invalid data'));
+    const decision = await test.ended(await test.retrain('invalid data'));
     expect([decision.what, decision.reason]).toEqual(['dataInvalid', expect.stringContaining('distance')]);
     await test.project.model({});
     await test.apply();
@@ -245,7 +217,7 @@ describe('the loop: first release, canary, refusals, operators', () => {
   it('a program that fails ends the run with the tail of its log, without another try', async () => {
     await test.project.model({ train: { parameters: { nonsense: 1 } } });
     await test.apply();
-    const decision = await ended(await retrain('a typo'));
+    const decision = await test.ended(await test.retrain('a typo'));
     expect(decision.what).toBe('error');
     expect(decision.reason).toContain('nonsense');
     await test.project.model({});
@@ -265,16 +237,16 @@ describe('the loop: first release, canary, refusals, operators', () => {
       { endpoint: model, weights: all, ifRevision: state.revision, epoch: state.epoch + 1 },
       call()
     );
-    const decision = await ended(await retrain('mismatch'));
+    const decision = await test.ended(await test.retrain('mismatch'));
     expect([decision.what, decision.reason]).toEqual(['error', expect.stringContaining("the registry's champion is")]);
-    expect(await weights()).toEqual({ [other]: 100 });
+    expect(await test.weights()).toEqual({ [other]: 100 });
   });
 
   it('a rollback outside a canary mends a mismatch first, then goes back to the champion before', async () => {
     const { champion } = await test.status();
     const mended = await test.starters.rollback({ model, actor: 'ann', reason: 'somebody changed the router' });
     expect(mended).toEqual({ done: true, reason: `${champion} gets 100 % of ${model}` });
-    await test.until('the champion serves', weights, (now) => now[champion!] === 100, 30_000);
+    await test.until('the champion serves', test.weights, (now) => now[champion!] === 100, 30_000);
     const history = await test.opened.registry.aliasHistory({ model, alias: 'champion' }, call());
     const previous = history.at(-2)!.version;
     await test.until(
@@ -283,7 +255,7 @@ describe('the loop: first release, canary, refusals, operators', () => {
       ({ done }) => done,
       30_000
     );
-    await test.until('the previous one serves', weights, (now) => now[previous] === 100, 30_000);
+    await test.until('the previous one serves', test.weights, (now) => now[previous] === 100, 30_000);
     const status = await test.until('the governor knows', test.status, (s) => s.champion === previous, 30_000);
     expect(status.phase).not.toBe('running');
     const alias = await test.opened.registry.getAlias({ model, alias: 'champion' }, call());

@@ -82,6 +82,16 @@ describe('13: what a canary waits for has an end', () => {
     expect([later.phase, later.rollback]).toEqual(['awaitingApproval', null]);
   });
 
+  it('nor does that deadline end a step that was approved: the next proof may take another look', () => {
+    const approved = approveStep(asking);
+    const later = afterLook(approved, look('continue'), release, 100 * minute);
+    expect([later.move.kind, later.state.phase, later.state.rollback]).toEqual(['stay', 'step', null]);
+    expect(canaryWait(approved, release).until).toBe(approved.startedAt + release.totalDeadlineMs);
+    // The step that follows is another proof, with a deadline of its own.
+    const next = afterLook(approved, look('advance'), release, 100 * minute).state;
+    expect(canaryWait(next, release).until).toBe(100 * minute + release.stepDeadlineMs);
+  });
+
   it('says what follows a step without proof, as configured', () => {
     expect(canaryWait(step, { ...release, onInconclusive: 'hold' }).outcome).toBe('without proof held');
   });

@@ -70,8 +70,11 @@ function enter(state: CanaryState, step: number, release: ReleaseSpec, now: numb
   };
 }
 
+/** What of a look decides. */
+export type CanaryEvidence = Pick<Observation, 'action' | 'weightsAsIntended' | 'reasons'>;
+
 /** Decides what follows from one look. */
-export function afterLook(state: CanaryState, look: Observation, release: ReleaseSpec, now: number): CanaryTurn {
+export function afterLook(state: CanaryState, look: CanaryEvidence, release: ReleaseSpec, now: number): CanaryTurn {
   if (state.rollback !== null) return { state, move: { kind: 'rollback' } };
   const seen: CanaryState = { ...state, looks: state.looks + 1 };
   if (look.action === 'rollback') return giveUp(seen, look.reasons[0] ?? 'a guardrail failed', 'judge', 'rolledBack');
@@ -99,8 +102,7 @@ export function afterLook(state: CanaryState, look: Observation, release: Releas
   const going: CanaryState = { ...seen, heldBecause: null, phase: resumedPhase(seen, release) };
   if (going.paused !== null) return stay(going);
   if (look.action === 'continue' && !skipping) {
-    // Who is asked to approve a step that was proven has the time that an approval has.
-    if (going.approvalUntil !== null || now < going.stepStartedAt + release.stepDeadlineMs) return stay(going);
+    if (isProven(going) || now < going.stepStartedAt + release.stepDeadlineMs) return stay(going);
     const reason = `no proof either way within the step deadline; ${look.reasons[0] ?? ''}`;
     if (release.onInconclusive === 'rollback') return giveUp(going, reason, 'deadline', 'rolledBack');
     return stay({ ...going, phase: 'held', heldBecause: reason });
@@ -130,6 +132,10 @@ export function needsApproval(state: CanaryState, next: number, release: Release
   return weight > release.approval.beforePercent && before <= release.approval.beforePercent;
 }
 
+/** A step that was proven has the time that an approval has; once approved, the time of the whole canary. */
+const isProven = ({ approvalUntil, approvedSteps, step }: CanaryState): boolean =>
+  approvalUntil !== null || approvedSteps.includes(step + 1);
+
 export function approveStep(state: CanaryState): CanaryState {
   return { ...state, approvedSteps: [...state.approvedSteps, state.step + 1], approvalUntil: null };
 }
@@ -151,7 +157,7 @@ export function canaryWait(
 
 function ownDeadline(state: CanaryState, release: ReleaseSpec) {
   if (state.approvalUntil !== null) return { until: state.approvalUntil, outcome: 'rejected' };
-  if (state.paused !== null || state.heldBecause !== null) return null;
+  if (state.paused !== null || state.heldBecause !== null || isProven(state)) return null;
   if (state.bakeUntil !== null) return { until: state.bakeUntil, outcome: 'promoted' };
   const outcome = release.onInconclusive === 'rollback' ? 'rolled back' : 'held';
   return { until: state.stepStartedAt + release.stepDeadlineMs, outcome: `without proof ${outcome}` };
