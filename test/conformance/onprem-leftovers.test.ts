@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { checkpointPrefix } from '@retempo/activities';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { checkpointPrefix, partSizeBytes, type JobActivityOptions } from '@retempo/activities';
 import { eventually, freeCall, jobSteps, rejectsWith } from '@retempo/activities/conformance';
 import type { JobBackend } from '@retempo/activities/ports';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -22,12 +23,13 @@ const leftoversOf = (backend: JobBackend) => {
   if (backend.leftovers === undefined) throw new Error('this backend keeps its leftovers');
   return backend.leftovers;
 };
-const reap = (backend: JobBackend, isOpen: (releaseId: string) => boolean) =>
+const reap = (backend: JobBackend, isOpen: (releaseId: string) => boolean, options: Partial<JobActivityOptions> = {}) =>
   steps.inActivity(() =>
     steps
       .activities(backend, {
         describeRelease: (releaseId) => Promise.resolve(isOpen(releaseId) ? 'open' : 'unknown'),
         reapGraceMs: 50,
+        ...options,
       })
       .reapJobs({ owner: world.owner, since: new Date(0).toISOString() })
   );
@@ -40,6 +42,22 @@ async function ended(releaseId: string, owner = world.owner): Promise<string> {
   const supervisor = world.supervisor(intent.key);
   await eventually('supervisor has ended', () => Promise.resolve(supervisor === null || !isRunning(supervisor)));
   return intent.key;
+}
+
+/** Seals a folder in a process of its own, which kills itself with -9 in the middle of the upload. */
+function sealAndDie(folder: string, prefix: string): void {
+  const script = `
+    import { createFileStore, sealFolder } from '@retempo/activities';
+    const store = createFileStore({ root: ${JSON.stringify(world.storeRoot)} });
+    const part = async (...input) => {
+      await store.upload.part(...input);
+      process.kill(process.pid, 'SIGKILL');
+    };
+    const call = { signal: new AbortController().signal, deadlineMs: Date.now() + 60_000 };
+    const dying = { ...store, upload: { ...store.upload, part } };
+    await sealFolder({ store: dying, folder: ${JSON.stringify(folder)}, prefix: ${JSON.stringify(prefix)} }, call);`;
+  const { signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  expect(signal, stderr).toBe('SIGKILL');
 }
 
 describe('onprem jobs: what they leave', () => {
@@ -142,5 +160,30 @@ describe('onprem jobs: what they leave', () => {
     expect([existsSync(journal), statSync(`${journal}.1`).size]).toEqual([false, 17 * 1024 * 1024]);
     await ended('later');
     expect(statSync(journal).size).toBeGreaterThan(0);
+  });
+
+  it('A6 the reaper removes uploads that were broken off for good, from every place artifacts are sealed in, and no other', async () => {
+    const open = async () => {
+      const keys: string[] = [];
+      for await (const { key } of world.store.upload.open('', freeCall())) keys.push(key.split('/.sealing/')[0] ?? '');
+      return keys;
+    };
+    const prefixes = ['code/m', 'data/m/train', 'predictions/m', 'versions/m'];
+    for (const prefix of [...prefixes, checkpointPrefix('retempo/m/run/1-00000000', 'train')]) {
+      const folder = mkdtempSync(`${world.folder}/broken-`);
+      writeFileSync(`${folder}/weights.bin`, Buffer.alloc(3 * partSizeBytes(1), 'w'));
+      sealAndDie(folder, prefix);
+    }
+    const all = await open();
+    expect(all).toHaveLength(5);
+    const half = `versions/m/${'0'.repeat(32)}/half`;
+    await world.store.put(half, Buffer.from('x'), { ifAbsent: true }, freeCall());
+    // As it is configured a transfer has two days to go on.
+    await reap(week, () => true);
+    expect(await open()).toEqual(all);
+    await reap(week, () => true, { transferKeepMs: 0 });
+    expect(await open()).toEqual([]);
+    expect(await world.store.head(half, freeCall())).toBeNull();
+    expect(readdirSync(`${world.storeRoot}/.retempo-store/uploads`)).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import { assertKey } from './key.js';
 import { artifactFolder, manifestName, type ManifestFile } from './manifest.js';
 import { lanesOf, readInto, uploadObject, writeOnce } from './objects.js';
 import { partRange, partSizeBytes } from './part-size.js';
-import { publishManifest, refOf } from './publish.js';
+import { publishWhole, refOf, removalNote } from './publish.js';
 import { checkListing, openArtifact, type ArtifactInput, type OpenArtifact } from './read.js';
 import { uriOf } from './stores.js';
 
@@ -55,7 +55,8 @@ export async function copyArtifact(
   assertKey(to.prefix);
   const folder = artifactFolder(to.prefix, from.ref.digest);
   const target: ArtifactRef = { ...from.ref, uri: uriOf(to.store, folder) };
-  if ((await to.store.head(folder + manifestName, call)) !== null) return target;
+  const there = await to.store.head(folder + manifestName, call);
+  if (there !== null && there.size !== removalNote.length) return target;
 
   const source = await openArtifact(from, call);
   await checkListing(source, call);
@@ -70,7 +71,9 @@ export async function copyArtifact(
     );
   };
   // Between stores a file uses all lanes for its parts; inside a store the lanes are files.
-  await forEachLimited(source.sealed.manifest.files, inStore === undefined ? 1 : concurrency, one);
-  await publishManifest(to.store, folder, source.sealed, call);
+  const lanes = inStore === undefined ? 1 : concurrency;
+  await publishWhole(to.store, folder, source.sealed, call, () =>
+    forEachLimited(source.sealed.manifest.files, lanes, one)
+  );
   return refOf(to.store, folder, source.sealed);
 }

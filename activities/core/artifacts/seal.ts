@@ -11,7 +11,7 @@ import { assertKey } from './key.js';
 import { artifactFolder, sealManifest, type ManifestFile } from './manifest.js';
 import { lanesOf, inspectObject, isClass, manifestFile, readSmall, uploadObject, writeOnce } from './objects.js';
 import { partCount, partRange, partSizeBytes } from './part-size.js';
-import { isPublished, publishManifest, refOf } from './publish.js';
+import { isComplete, publishWhole, refOf } from './publish.js';
 
 // The name of an artifact is the digest of its manifest, which is known only when every byte has been read. Reading the
 // source twice would double the cost, so files are read once: small ones wait in memory; large ones are uploaded to
@@ -191,7 +191,7 @@ async function sealOnce(input: SealInput, call: Call): Promise<ArtifactRef> {
     }
     const ours = sealManifest(hashed, metadata);
     const target = artifactFolder(prefix, ours.digest);
-    if (await isPublished(store, target, ours, call)) return refOf(store, target, ours);
+    if (await isComplete(store, target, ours, call)) return refOf(store, target, ours);
   }
 
   const staged: Staged[] = [];
@@ -208,11 +208,12 @@ async function sealOnce(input: SealInput, call: Call): Promise<ArtifactRef> {
     metadata
   );
   const target = artifactFolder(prefix, ours.digest);
-  if (!(await isPublished(store, target, ours, call))) {
-    await forEachLimited(staged, lanesOf(store), ({ file, publish }) =>
-      writeOnce(store, target + file.path, file, call, () => publish(target + file.path))
+  if (!(await isComplete(store, target, ours, call))) {
+    await publishWhole(store, target, ours, call, () =>
+      forEachLimited(staged, lanesOf(store), ({ file, publish }) =>
+        writeOnce(store, target + file.path, file, call, () => publish(target + file.path))
+      )
     );
-    await publishManifest(store, target, ours, call);
   }
   if (large.size > 0) {
     const text = Buffer.from(ours.digest);

@@ -2,6 +2,7 @@
 
 import { appendFileSync } from 'node:fs';
 import { verifyArtifact } from '../artifacts/read.js';
+import { removeLeftovers } from '../artifacts/leftovers.js';
 import { sealFolder } from '../artifacts/seal.js';
 import { createStores } from '../artifacts/stores.js';
 import { copyArtifact } from '../artifacts/copy.js';
@@ -17,6 +18,7 @@ export interface ChildInput {
   readonly task:
     | { readonly kind: 'seal'; readonly folder: string; readonly prefix: string }
     | { readonly kind: 'copy'; readonly ref: ArtifactRef; readonly prefix: string }
+    | { readonly kind: 'tidy'; readonly prefix: string }
     | { readonly kind: 'append'; readonly path: string; readonly name: string; readonly times: number };
   /** File to which the bytes sent by every call are appended, one line each, before they are sent. */
   readonly journal?: string;
@@ -63,6 +65,10 @@ switch (task.kind) {
       { from: { stores: createStores([store]), ref: task.ref }, to: { store: other, prefix: task.prefix } },
       call()
     );
+    break;
+  }
+  case 'tidy': {
+    await removeLeftovers({ store, prefix: task.prefix, olderThanMs: 0 }, call());
     break;
   }
   case 'append': {

@@ -18,11 +18,11 @@ export interface Meter {
 export function metered(
   store: ArtifactStore,
   counts: (key: string) => boolean = () => true,
-  before: (operation: number) => void = () => undefined
+  before: (operation: number) => void | Promise<void> = () => undefined
 ): { readonly store: ArtifactStore; readonly meter: Meter } {
   const meter: Meter = { operations: 0, sent: 0, received: 0 };
   const around = async <T>(work: () => Promise<T>): Promise<T> => {
-    before((meter.operations += 1));
+    await before((meter.operations += 1));
     return work();
   };
   const send = (key: string, bytes: Uint8Array): void => {
@@ -36,7 +36,7 @@ export function metered(
       ...store,
       head: (...input) => around(() => store.head(...input)),
       async *read(key, options, call) {
-        before((meter.operations += 1));
+        await before((meter.operations += 1));
         for await (const chunk of store.read(key, options, call)) {
           if (counts(key)) meter.received += chunk.length;
           yield chunk;

@@ -307,4 +307,64 @@ export const artifactCases: readonly ConformanceCase[] = [
         await verifyArtifact({ stores: createStores([store]), ref }, call());
       }),
   },
+  {
+    title: 'A6: leftovers are removed before any call of a seal that goes on after all: it ends whole',
+    run: (store) =>
+      inTemporaryFolder(async (temporary) => {
+        const folder = await writeFiles(join(temporary, 'source'), { 'model.bin': noise(big), small: 'x', other: 'y' });
+        const stores = createStores([store]);
+        let removals = 0;
+        for (let at = 1; ; at++) {
+          const under = `tidied/${at}`;
+          const first = await sealFolder({ store, folder, prefix: under }, call());
+          const { key } = stores.resolve(first.uri);
+          await store.delete(`${key}/${manifestName}`, call());
+          let reached = false;
+          const { store: disturbed } = metered(store, undefined, async (operation) => {
+            if (operation !== at) return;
+            reached = true;
+            removals += (await removeLeftovers({ store, prefix: under, olderThanMs: 0 }, call())).removed;
+          });
+          const ref = await sealFolder({ store: disturbed, folder, prefix: under }, call());
+          assert.equal(ref.digest, first.digest);
+          await verifyArtifact({ stores, ref }, call());
+          if (!reached) break;
+        }
+        assert.ok(removals > 10, `only ${removals} removals`);
+      }),
+  },
+  {
+    title: 'A6: everywhere that artifacts are sealed leftovers go, and nothing that only looks like one',
+    run: (store) =>
+      inTemporaryFolder(async (temporary) => {
+        const hex = 'ab'.repeat(16);
+        const folder = await writeFiles(join(temporary, 'second'), { [`${hex}/weights`]: 'x', small: 'y' });
+        // A model may be named like the folder of an artifact, and an artifact may hold such folders.
+        const kept = await sealFolder({ store, folder, prefix: `versions/${hex}` }, call());
+        const other = [`registry/models/${hex}/state.json`, `elsewhere/m/${hex}/file`, `code/${hex}/notes`];
+        const leftovers = [
+          `versions/m/${hex}/a`,
+          `predictions/${hex}/${hex}/a`,
+          `code/m/${hex}/a`,
+          `data/m/train/${hex}/a`,
+          `checkpoints/m/${'c'.repeat(64)}/train/${hex}/a`,
+          `versions/m/.sealing/${hex}/0`,
+        ];
+        for (const key of [...other, ...leftovers]) await store.put(key, text('x'), { ifAbsent: true }, call());
+        const upload = await store.upload.begin(`data/m/train/.sealing/${hex}/1`, big, call());
+        const foreign = await store.upload.begin(`elsewhere/${hex}/1`, big, call());
+        const at = (now: number, most = 500) =>
+          removeLeftovers({ store, olderThanMs: 1000, lookEveryMs: 250, most, now: () => now }, call());
+        assert.deepEqual(await at(5000), { removed: 0, waiting: leftovers.length + 1 });
+        assert.deepEqual(await at(5200), { removed: 0, waiting: 0 }, 'it was looked a moment ago');
+        assert.equal((await at(6000, 2)).removed, 2);
+        assert.equal((await at(6001)).removed, leftovers.length - 1);
+        assert.deepEqual(await collectAll(store.upload.open('', call())), [foreign]);
+        await refuses(store.upload.confirmed(upload, call()), 'NotFound', 'the upload that was removed');
+        for (const key of leftovers) assert.equal(await store.head(key, call()), null, key);
+        for (const key of other) assert.notEqual(await store.head(key, call()), null, key);
+        await verifyArtifact({ stores: createStores([store]), ref: kept }, call());
+        await store.upload.abort(foreign, call());
+      }),
+  },
 ];

@@ -16,6 +16,7 @@ const defaultPollMs = 1000;
 const defaultCallTimeoutMs = 30_000;
 const defaultStopAgainMs = 30_000;
 const defaultReapGraceMs = 10_000;
+const defaultTransferKeepMs = 2 * 86_400_000;
 
 /** Attempts of `findCheckpoint` that insist on every store. */
 const patientAttempts = 3;
@@ -37,6 +38,11 @@ export interface JobActivityOptions {
   readonly stopAgainMs?: number;
   /** Time between the reaper's two looks at a release, in milliseconds; default 10,000. */
   readonly reapGraceMs?: number;
+  /**
+   * How long what a broken-off transfer left in the store is kept once it no longer changes, in milliseconds; default 2
+   * days, because a transfer may take one.
+   */
+  readonly transferKeepMs?: number;
 }
 
 async function collect(options: JobActivityOptions, input: CollectInput, calls: PortCalls): Promise<ArtifactRef> {
@@ -98,6 +104,7 @@ export function createJobActivities(options: JobActivityOptions): JobActivities 
           store: options.store,
           describeRelease: options.describeRelease,
           graceMs: options.reapGraceMs ?? defaultReapGraceMs,
+          transferKeepMs: options.transferKeepMs ?? defaultTransferKeepMs,
         },
         input
       ),

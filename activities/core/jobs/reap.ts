@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { ReapReport } from '@retempo/workflows/contracts';
+import { removeLeftovers as removeTransferLeftovers } from '../artifacts/leftovers.js';
 import { isPortError, PortError } from '../ports/index.js';
 import type { ArtifactStore, Call, OwnedJob } from '../ports/index.js';
 import { pause } from './calls.js';
@@ -16,7 +17,12 @@ export interface ReapOptions extends StopOptions {
   readonly describeRelease: DescribeRelease;
   /** Time between the two looks at a release, in milliseconds. */
   readonly graceMs: number;
+  /** How long what a broken-off transfer left in the store must have stayed as it is, in milliseconds. */
+  readonly transferKeepMs: number;
 }
+
+/** The store is looked through this often while a leftover ages: each round of the reaper would cost a listing. */
+const looksPerTransferKeep = 4;
 
 /** Most jobs whose leftovers one round removes; the next round goes on. */
 const maxRemovals = 500;
@@ -50,13 +56,13 @@ async function expiredJobs({ backend, owner, calls }: ReapOptions): Promise<read
 }
 
 /**
- * Removes what these jobs left at the provider, their releases' checkpoints in the store, and what no job uses. One that
- * cannot be removed keeps none of the others; its error is thrown at the end.
+ * Removes what these jobs left at the provider, their releases' checkpoints in the store, what no job uses, and what
+ * transfers that were broken off for good left in the store. One that cannot be removed keeps none of the others; its
+ * error is thrown at the end.
  */
 async function removeLeftovers(options: ReapOptions, jobs: readonly OwnedJob[]): Promise<number> {
-  const { calls, owner, store } = options;
+  const { calls, owner, store, transferKeepMs } = options;
   const { leftovers } = options.backend;
-  if (leftovers === undefined) return 0;
   const errors: unknown[] = [];
   const attempt = async (what: string, work: (call: Call) => Promise<void>): Promise<boolean> => {
     try {
@@ -69,14 +75,18 @@ async function removeLeftovers(options: ReapOptions, jobs: readonly OwnedJob[]):
     }
   };
   let removed = 0;
-  for (const job of jobs) {
+  for (const job of leftovers === undefined ? [] : jobs) {
     calls.beat({ removed });
-    if (await attempt('remove job', (call) => leftovers.remove(job, owner, call))) removed += 1;
+    if (await attempt('remove job', async (call) => leftovers?.remove(job, owner, call))) removed += 1;
   }
   for (const releaseId of new Set(jobs.map((job) => job.releaseId))) {
     await attempt('remove checkpoints', (call) => deleteCheckpoints(store, releaseId, call));
   }
-  await attempt('remove what is not used', (call) => leftovers.removeUnused(call));
+  await attempt('remove what is not used', async (call) => leftovers?.removeUnused(call));
+  await attempt('remove what broken transfers left', async (call) => {
+    const lookEveryMs = transferKeepMs / looksPerTransferKeep;
+    await removeTransferLeftovers({ store, olderThanMs: transferKeepMs, lookEveryMs }, call);
+  });
   if (errors.length > 0) throw errors[0];
   return removed;
 }
@@ -84,7 +94,8 @@ async function removeLeftovers(options: ReapOptions, jobs: readonly OwnedJob[]):
 /**
  * Stops the jobs of this owner whose release is closed or unknown at two looks, `graceMs` apart: a release that is just
  * starting or just stopping its own jobs is left alone. Returns when every stop is confirmed. Then removes what ended jobs
- * of such releases left, as far as the provider keeps it no longer. Refuses any other owner tag with `InvalidSpec`.
+ * of such releases left, as far as the provider keeps it no longer, and what transfers that were broken off for good left in
+ * the store. Refuses any other owner tag with `InvalidSpec`.
  */
 export async function reap(
   options: ReapOptions,
