@@ -167,20 +167,8 @@ describe('a canary that waits for two people', () => {
 
   it('15: begins anew while it waits, and keeps the approval it was given', async () => {
     const { starters } = test;
-    const retrain = async (id: string) => {
-      const who = { kind: 'person', actor: 'ann', force: true } as const;
-      const answer = await starters.requestRetrain({ model, source: 'test', id, cause: id, ...who });
-      return answer.runId!;
-    };
-    const ended = (runId: string) =>
-      test.until(
-        `end of ${runId}`,
-        async () => (await starters.getDecisions(model)).find((d) => d.by === 'release' && d.runId === runId),
-        (decision) => decision !== undefined,
-        150_000
-      );
-    expect(await ended(await retrain('first'))).toMatchObject({ what: 'promoted' });
-    const runId = await retrain('second');
+    expect(await test.ended(await test.retrain('first'))).toMatchObject({ what: 'promoted' });
+    const runId = await test.retrain('second');
     await test.until(
       'first step',
       () => starters.getStatus(model),
@@ -211,6 +199,6 @@ describe('a canary that waits for two people', () => {
       done: true,
       reason: 'approved',
     });
-    expect(await ended(runId)).toMatchObject({ what: 'promoted' });
+    expect(await test.ended(runId)).toMatchObject({ what: 'promoted' });
   });
 });

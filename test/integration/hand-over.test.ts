@@ -10,7 +10,6 @@ import {
   siteQueue,
   type ArtifactRef,
   type ControlActivities,
-  type Decision,
   type JobIntent,
   type JobState,
   type PipelineResult,
@@ -30,7 +29,6 @@ type SiteId = 'onprem.east' | 'onprem.west';
 describe('jobs and places', () => {
   let test: TestInstallation;
   let world: World;
-  let asked = 0;
 
   beforeAll(async () => {
     test = await startInstallation({ name: 'hand-over', limits: { queuedMs: 3_000 } });
@@ -61,28 +59,6 @@ describe('jobs and places', () => {
   const intentOf = (site: SiteId, key: string) =>
     (jsonOf(join(folderOf(site, key), 'job.json')) as { intent: JobIntent }).intent;
 
-  const retrain = async (cause: string): Promise<string> => {
-    const answer = await test.starters.requestRetrain({
-      model,
-      source: 'test',
-      id: `r${++asked}`,
-      cause,
-      kind: 'person',
-      actor: 'ann',
-      force: true,
-    });
-    expect(answer.answer).toBe('accepted');
-    return answer.runId!;
-  };
-  const ended = async (runId: string): Promise<Decision> => {
-    const found = await test.until(
-      `end of ${runId}`,
-      () => test.starters.getDecisions(model),
-      (list) => list.some((d) => d.by === 'release' && d.runId === runId),
-      150_000
-    );
-    return found.find((d) => d.by === 'release' && d.runId === runId)!;
-  };
   /** Attempts of the training, as its pipeline reported them. */
   const attemptsOf = async (runId: string, step = 'train') => {
     const result = (await test.client.workflow.getHandle(`${runId}/pipeline`).result()) as PipelineResult;
@@ -97,14 +73,14 @@ describe('jobs and places', () => {
     );
 
   it('the champion is scored by the command that belongs to its version, the candidate by the new one', async () => {
-    expect((await ended(await retrain('first version'))).what).toBe('promoted');
+    expect((await test.ended(await test.retrain('first version'))).what).toBe('promoted');
     await test.project.model({
       evaluate: { run: 'node ./predict.js', predictions: { key: 'flightId', probability: 'p' } },
       gate: strictGate,
     });
     await test.apply();
-    const runId = await retrain('new evaluator');
-    expect((await ended(runId)).what).toBe('refusedByGate');
+    const runId = await test.retrain('new evaluator');
+    expect((await test.ended(runId)).what).toBe('refusedByGate');
     const commandOf = (step: string) => intentOf('onprem.east', jobKey(runId, step, 1)).spec.program;
     expect(commandOf('evaluate-candidate')).toEqual({ command: ['node', './predict.js'] });
     expect(commandOf('evaluate-champion')).toEqual({ command: ['node', 'predict.js'] });
@@ -118,8 +94,8 @@ describe('jobs and places', () => {
   it('a program that fails is not tried again, at no place', async () => {
     await test.project.model({ train: { parameters: { nonsense: 1 } }, gate: strictGate });
     await test.apply();
-    const runId = await retrain('a typo');
-    expect((await ended(runId)).reason).toContain('nonsense');
+    const runId = await test.retrain('a typo');
+    expect((await test.ended(runId)).reason).toContain('nonsense');
     expect(stateOf('onprem.east', jobKey(runId, 'train', 1))?.outcome?.result).toBe('failed');
     expect(hasJob('onprem.east', jobKey(runId, 'train', 2))).toBe(false);
     expect(hasJob('onprem.west', jobKey(runId, 'train', 2))).toBe(false);
@@ -153,8 +129,8 @@ describe('jobs and places', () => {
       })
     );
     for (const { key } of blockers) await whenPhase('onprem.east', key, 'running');
-    const runId = await retrain('east is full');
-    expect((await ended(runId)).what).toBe('refusedByGate');
+    const runId = await test.retrain('east is full');
+    expect((await test.ended(runId)).what).toBe('refusedByGate');
     expect(await attemptsOf(runId)).toMatchObject([
       { attempt: 1, place: 'onprem.east/cpu', submitted: true, ended: 'no capacity in time' },
       { attempt: 2, place: 'onprem.west/cpu', submitted: true, ended: 'succeeded', resumedFrom: null },
@@ -176,7 +152,7 @@ describe('jobs and places', () => {
       gate: strictGate,
     });
     await test.apply();
-    const runId = await retrain('lost twice');
+    const runId = await test.retrain('lost twice');
     const control = test.opened.activities({ client: test.client }).control as unknown as ControlActivities;
     const environment = new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') });
     const checkpoint = (): Promise<ArtifactRef | null> =>
@@ -198,7 +174,7 @@ describe('jobs and places', () => {
       process.kill(supervisor.process.pid, 'SIGKILL');
       process.kill(program!.pid, 'SIGKILL');
     }
-    expect((await ended(runId)).what).toBe('refusedByGate');
+    expect((await test.ended(runId)).what).toBe('refusedByGate');
     const attempts = await attemptsOf(runId);
     expect(attempts).toMatchObject([
       { attempt: 1, place: 'onprem.east/cpu', submitted: true, resumedFrom: null },
@@ -218,22 +194,25 @@ describe('jobs and places', () => {
     await test.stopWorkers();
     const away = (['jobs', 'wait', 'data'] as const).map((role) => siteQueue('onprem.east', role));
     await test.startWorkers((queue) => !away.includes(queue));
-    const runId = await retrain('nobody at east');
-    expect((await ended(runId)).what).toBe('refusedByGate');
+    const runId = await test.retrain('nobody at east');
+    expect((await test.ended(runId)).what).toBe('refusedByGate');
     expect(await attemptsOf(runId)).toMatchObject([
       { attempt: 1, place: 'onprem.east/cpu', submitted: false, ended: 'no worker of onprem.east answered' },
       { attempt: 2, place: 'onprem.west/cpu', submitted: true, ended: 'succeeded' },
     ]);
     expect(await attemptsOf(runId, 'evaluate-candidate')).toMatchObject([{ attempt: 1, place: 'onprem.west/cpu' }]);
     expect(hasJob('onprem.east', jobKey(runId, 'train', 1))).toBe(false);
-    const record = await test.opened.registry.getVersion({ model, version: (await ended(runId)).version! }, call());
+    const record = await test.opened.registry.getVersion(
+      { model, version: (await test.ended(runId)).version! },
+      call()
+    );
     expect(record?.lineage.site).toBe('onprem.west');
   });
 
   it('no worker anywhere: the run ends and names every place it tried', async () => {
     await test.stopWorkers();
     await test.startWorkers((queue) => !/\.(jobs|wait)$/.test(queue));
-    const decision = await ended(await retrain('nobody anywhere'));
+    const decision = await test.ended(await test.retrain('nobody anywhere'));
     expect(decision.what).toBe('error');
     expect(decision.reason).toMatch(/onprem\.east\/cpu attempt 1: no worker .*onprem\.west\/cpu attempt 2: no worker/);
   });

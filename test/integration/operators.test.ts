@@ -4,15 +4,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorld, type World } from '../../examples/flight-delay/world.mjs';
 import { continuousTraining } from '@retempo/workflows';
-import {
-  controlQueue,
-  digestOf,
-  endpointId,
-  governorId,
-  jobKey,
-  searchAttributes,
-  type Decision,
-} from '@retempo/workflows/contracts';
+import { controlQueue, digestOf, endpointId, governorId, jobKey, searchAttributes } from '@retempo/workflows/contracts';
 import { eventsOf, kindOf, measured, runsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
 import { startTraffic } from '../support/traffic.js';
@@ -38,7 +30,6 @@ describe('what an operator sees', () => {
   let test: TestInstallation;
   let world: World;
   let bodies: { readonly id: string }[];
-  let asked = 0;
 
   beforeAll(async () => {
     test = await startInstallation({ name: 'operators' });
@@ -86,36 +77,6 @@ describe('what an operator sees', () => {
       return data == null ? [] : [{ kind: kindOf(event), summary: JSON.parse(Buffer.from(data).toString()) as string }];
     });
   const summaries = async (id: string) => summariesOf(await eventsOf(handle(id)));
-  const retrain = async (cause: string): Promise<string> => {
-    const answer = await test.starters.requestRetrain({
-      model,
-      source: 'test',
-      id: `r${++asked}`,
-      cause,
-      kind: 'person',
-      actor: 'ann',
-      force: true,
-    });
-    return answer.runId!;
-  };
-  const ended = async (runId: string): Promise<Decision> => {
-    const found = await test.until(
-      `end of ${runId}`,
-      () => test.starters.getDecisions(model),
-      (list) => list.some((d) => d.by === 'release' && d.runId === runId),
-      150_000
-    );
-    return found.find((d) => d.by === 'release' && d.runId === runId)!;
-  };
-  const weights = async () => {
-    const { versions } = await test.site(site).serving!.describe(model, call());
-    return Object.fromEntries(
-      Object.entries(versions)
-        .filter(([, v]) => v.weight > 0)
-        .map(([id, v]) => [id, v.weight])
-    );
-  };
-
   it('finds what waits for an approval by its phase, and approves it from what the page shows', async () => {
     await test.project.model({
       gate: {
@@ -125,7 +86,7 @@ describe('what an operator sees', () => {
       },
     });
     await test.apply();
-    const runId = await retrain('needs a second pair of eyes');
+    const runId = await test.retrain('needs a second pair of eyes');
     await until(`${searchAttributes.phase}="awaitingApproval" AND ExecutionStatus="Running"`, [`${runId}/gate`]);
     await until(`${searchAttributes.model}="${model}" AND ExecutionStatus="Running"`, [
       governorId(model),
@@ -176,7 +137,7 @@ describe('what an operator sees', () => {
       reason: 'bob has approved already; 1 more needed',
     });
     expect(await send('approve', vote('cara'))).toEqual({ done: true, reason: 'approved' });
-    expect((await ended(runId)).what).toBe('promoted');
+    expect((await test.ended(runId)).what).toBe('promoted');
     await until(`${searchAttributes.phase}="awaitingApproval" AND ExecutionStatus="Running"`, []);
     await until(`${searchAttributes.verdict}="pass" AND WorkflowType="modelRelease"`, [runId]);
     await until(`${searchAttributes.site}="${site}" AND WorkflowType="trainingPipeline"`, [`${runId}/pipeline`]);
@@ -209,7 +170,7 @@ describe('what an operator sees', () => {
     await test.project.model({});
     await test.apply();
     const { champion } = await test.status();
-    const runId = await retrain('to be cancelled in its canary');
+    const runId = await test.retrain('to be cancelled in its canary');
     await test.until(
       'first step',
       () => test.starters.getStatus(model),
@@ -269,9 +230,9 @@ describe('what an operator sees', () => {
       await expect(empty, update).rejects.toMatchObject({ cause: { message: expect.stringContaining('expected') } });
     }
     await handle(endpoint).cancel();
-    const decision = await ended(runId);
+    const decision = await test.ended(runId);
     expect(decision.what).toBe('cancelled');
-    expect(await weights()).toEqual({ [champion!]: 100 });
+    expect(await test.weights()).toEqual({ [champion!]: 100 });
     expect(await details(runId)).toContain('canary: aborted');
   });
 
@@ -279,7 +240,7 @@ describe('what an operator sees', () => {
     await test.project.model({ train: { parameters: { rate: 0.05, epochs: 200, secondsPerEpoch: 1 } } });
     await test.apply();
     const before = await test.status();
-    const runId = await retrain('to be cancelled in its training');
+    const runId = await test.retrain('to be cancelled in its training');
     const state = join(test.project.folder, '.retempo', site, 'jobs', jobKey(runId, 'train', 1), 'state.json');
     const phase = () =>
       Promise.resolve(
@@ -289,7 +250,7 @@ describe('what an operator sees', () => {
     await until(`${searchAttributes.phase}="training" AND ExecutionStatus="Running"`, [`${runId}/pipeline`]);
     expect(await details(`${runId}/pipeline`)).toContain('Cancel stops every job');
     await handle(runId).cancel();
-    const decision = await ended(runId);
+    const decision = await test.ended(runId);
     expect([decision.what, decision.reason]).toEqual(['cancelled', expect.stringContaining('cancelled by a person')]);
     expect(await phase()).toMatchObject({ phase: 'ended', outcome: { result: 'stopped' } });
     expect((await test.status()).cooldownFactor).toBe(before.cooldownFactor);
@@ -297,7 +258,7 @@ describe('what an operator sees', () => {
   });
 
   it('Cancel on a pipeline stops its jobs too and ends its release', async () => {
-    const runId = await retrain('its pipeline to be cancelled');
+    const runId = await test.retrain('its pipeline to be cancelled');
     const state = join(test.project.folder, '.retempo', site, 'jobs', jobKey(runId, 'train', 1), 'state.json');
     const phase = () =>
       Promise.resolve(
@@ -305,7 +266,7 @@ describe('what an operator sees', () => {
       );
     await test.until('training', phase, (seen) => seen?.phase === 'running');
     await handle(`${runId}/pipeline`).cancel();
-    expect((await ended(runId)).what).toBe('cancelled');
+    expect((await test.ended(runId)).what).toBe('cancelled');
     expect(await phase()).toMatchObject({ phase: 'ended', outcome: { result: 'stopped' } });
   });
 

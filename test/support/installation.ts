@@ -17,6 +17,7 @@ import {
   controlQueue,
   digestOf,
   governorId,
+  type Decision,
   type GovernorStatus,
   type Installation,
   type ModelSpec,
@@ -36,6 +37,12 @@ export interface TestInstallation {
   /** Seals the program, resolves the model file and starts or reconfigures its governor. */
   apply(): Promise<ModelSpec>;
   readonly status: () => Promise<GovernorStatus>;
+  /** Asks for a retrain as ann, who overrides what can be overridden; the id of the run that is accepted. */
+  retrain(cause: string): Promise<string>;
+  /** The decision that ended a run. */
+  ended(runId: string): Promise<Decision>;
+  /** Versions with traffic, as the router reads back. */
+  readonly weights: () => Promise<{ readonly [version: string]: number }>;
   /** Asks every 200 ms until `done` says so; fails after `withinMs` with what was seen last. */
   until<T>(what: string, look: () => Promise<T>, done: (seen: T) => boolean, withinMs?: number): Promise<T>;
   /** Stops the workers of this process; `startWorkers` begins new ones. */
@@ -44,6 +51,7 @@ export interface TestInstallation {
   close(): Promise<void>;
 }
 
+const model = 'flight-delay';
 const call = () => ({ signal: AbortSignal.timeout(60_000), deadlineMs: Date.now() + 60_000 });
 
 export async function startInstallation(options: {
@@ -96,17 +104,30 @@ export async function startInstallation(options: {
     );
     return { ...draft, code };
   };
-  const governor = client.workflow.getHandle(governorId('flight-delay'));
+  const governor = client.workflow.getHandle(governorId(model));
+  const starters = createStarters({ client });
+  const siteOf = (id: string) => opened.sites.find((site) => site.id === id) as OnpremSite;
+  let asked = 0;
+  const until: TestInstallation['until'] = async (what, look, done, withinMs = 60_000) => {
+    const deadline = Date.now() + withinMs;
+    for (;;) {
+      const seen = await look();
+      if (done(seen)) return seen;
+      if (Date.now() > deadline)
+        throw new Error(`${what}: not within ${withinMs} ms; last seen ${JSON.stringify(seen)}`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  };
   if (options.workers !== false) await startWorkers();
 
   return {
     project,
     server,
     client,
-    starters: createStarters({ client }),
+    starters,
     opened,
     installation,
-    site: (id) => opened.sites.find((site) => site.id === id) as OnpremSite,
+    site: siteOf,
     async apply() {
       const spec = await specOf();
       const specDigest = digestOf(spec);
@@ -120,24 +141,30 @@ export async function startInstallation(options: {
       return spec;
     },
     status: () => governor.query(getStatus),
-    async until(what, look, done, withinMs = 60_000) {
-      const deadline = Date.now() + withinMs;
-      for (;;) {
-        const seen = await look();
-        if (done(seen)) return seen;
-        if (Date.now() > deadline)
-          throw new Error(`${what}: not within ${withinMs} ms; last seen ${JSON.stringify(seen)}`);
-        await new Promise((resolve) => setTimeout(resolve, 200));
-      }
+    async retrain(cause) {
+      const asking = { model, source: 'test', id: `r${++asked}`, cause, actor: 'ann' };
+      const { answer, reason, runId } = await starters.requestRetrain({ ...asking, kind: 'person', force: true });
+      if (answer !== 'accepted') throw new Error(`${cause}: ${reason}`);
+      return runId!;
     },
+    async ended(runId) {
+      const isEnd = (d: Decision) => d.by === 'release' && d.runId === runId;
+      const list = () => starters.getDecisions(model);
+      return (await until(`end of ${runId}`, list, (found) => found.some(isEnd), 240_000)).find(isEnd)!;
+    },
+    async weights() {
+      const { versions } = await siteOf('onprem.east').serving!.describe(model, call());
+      const all = Object.entries(versions).map(([id, { weight }]) => [id, weight] as const);
+      return Object.fromEntries(all.filter(([, weight]) => weight > 0));
+    },
+    until,
     stopWorkers,
     startWorkers,
     async close() {
       await stopWorkers();
       await native.close();
       await connection.close();
-      for (const site of opened.sites as readonly OnpremSite[])
-        await site.routers.stop('flight-delay').catch(() => undefined);
+      for (const site of opened.sites as readonly OnpremSite[]) await site.routers.stop(model).catch(() => undefined);
       await opened.close();
       await server.stop();
       await project.remove();
