@@ -37,10 +37,10 @@ export interface TestInstallation {
   /** Seals the program, resolves the model file and starts or reconfigures its governor. */
   apply(): Promise<ModelSpec>;
   readonly status: () => Promise<GovernorStatus>;
-  /** Asks for a retrain as ann, who overrides what can be overridden; the id of the run that is accepted. */
-  retrain(cause: string): Promise<string>;
+  /** Asks for a retrain (of `flight-delay`) as ann, who overrides what can be overridden; the id of the accepted run. */
+  readonly retrain: (cause: string, of?: string) => Promise<string>;
   /** The decision that ended a run. */
-  ended(runId: string): Promise<Decision>;
+  readonly ended: (runId: string, of?: string) => Promise<Decision>;
   /** Versions with traffic, as the router reads back. */
   readonly weights: () => Promise<{ readonly [version: string]: number }>;
   /** Asks every 200 ms until `done` says so; fails after `withinMs` with what was seen last. */
@@ -141,15 +141,15 @@ export async function startInstallation(options: {
       return spec;
     },
     status: () => governor.query(getStatus),
-    async retrain(cause) {
-      const asking = { model, source: 'test', id: `r${++asked}`, cause, actor: 'ann' };
+    async retrain(cause, of = model) {
+      const asking = { model: of, source: 'test', id: `r${++asked}`, cause, actor: 'ann' };
       const { answer, reason, runId } = await starters.requestRetrain({ ...asking, kind: 'person', force: true });
       if (answer !== 'accepted') throw new Error(`${cause}: ${reason}`);
       return runId!;
     },
-    async ended(runId) {
+    async ended(runId, of = model) {
       const isEnd = (d: Decision) => d.by === 'release' && d.runId === runId;
-      const list = () => starters.getDecisions(model);
+      const list = () => starters.getDecisions(of);
       return (await until(`end of ${runId}`, list, (found) => found.some(isEnd), 240_000)).find(isEnd)!;
     },
     async weights() {

@@ -1,3 +1,4 @@
+import { checkpointPrefix } from '@retempo/activities';
 import { jobReaper } from '@retempo/workflows';
 import { controlQueue, reaperId } from '@retempo/workflows/contracts';
 import { openStage, site, type Stage } from './stage.js';
@@ -41,8 +42,7 @@ async function handOver(stage: Stage): Promise<void> {
   const { test, recorder } = stage;
   const runId = await stage.retrain('its site goes away');
   await untilTraining(stage, runId);
-  // Long enough for a checkpoint to be copied.
-  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  await untilCheckpoint(stage, runId);
   await test.stopWorkers();
   await test.startWorkers((queue) => !queue.includes(site));
   const pipeline = test.client.workflow.getHandle(`${runId}/pipeline`);
@@ -52,6 +52,16 @@ async function handOver(stage: Stage): Promise<void> {
   const trained = attempts.filter(({ step }) => step === 'train');
   if (trained.length !== 2 || trained[1]?.resumedFrom === null) throw new Error(JSON.stringify(attempts));
   await recorder.keep('trainingPipeline-hand-over', pipeline.workflowId);
+}
+
+/** The other site goes on from what is in the store. */
+async function untilCheckpoint({ test, call }: Stage, runId: string): Promise<void> {
+  const keys = async () => {
+    const found: string[] = [];
+    for await (const key of test.opened.store.list(`${checkpointPrefix(runId, 'train')}/`, call())) found.push(key);
+    return found;
+  };
+  await test.until('a checkpoint', keys, (found) => found.some((key) => key.endsWith('/latest.json')));
 }
 
 async function untilTraining({ test }: Stage, runId: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import { continuousTraining } from '@retempo/workflows';
-import { controlQueue, digestOf, governorId, type Decision, type ModelSpec } from '@retempo/workflows/contracts';
+import { controlQueue, digestOf, governorId, type ModelSpec } from '@retempo/workflows/contracts';
 import { createWorld, type World } from '../../../examples/flight-delay/world.mjs';
 import { startInstallation, type TestInstallation } from '../../support/installation.js';
 import type { Sections } from '../../support/flight-project.js';
@@ -23,10 +23,8 @@ export interface Stage {
   readonly recorder: Recorder;
   readonly world: World;
   readonly call: () => { readonly signal: AbortSignal; readonly deadlineMs: number };
-  /** Asks as a person who overrides the cooldown; returns the run's id. */
-  readonly retrain: (cause: string, of?: string) => Promise<string>;
-  /** The decision that ended a run. */
-  readonly ended: (runId: string, of?: string) => Promise<Decision>;
+  readonly retrain: TestInstallation['retrain'];
+  readonly ended: TestInstallation['ended'];
   /** Changes sections of the model file on top of `quick` and applies them. */
   readonly change: (sections: Sections) => Promise<ModelSpec>;
   /** Starts the governor of a model of its own, made of the given spec; returns the first run's id. */
@@ -55,28 +53,13 @@ export async function openStage(
   await world.advanceTo(week);
   const recorder = createRecorder(test.client, test.project.folder);
   const call = () => ({ signal: AbortSignal.timeout(30_000), deadlineMs: Date.now() + 30_000 });
-  let asked = 0;
   return {
     test,
     recorder,
     world,
     call,
-    async retrain(cause, of = model) {
-      const request = { model: of, source: 'record', id: `r${++asked}`, cause, actor: 'ann' };
-      const answer = await test.starters.requestRetrain({ ...request, kind: 'person', force: true });
-      if (answer.answer !== 'accepted') throw new Error(`${cause}: ${answer.reason}`);
-      return answer.runId!;
-    },
-    async ended(runId, of = model) {
-      const isEnd = (d: Decision) => d.by === 'release' && d.runId === runId;
-      const found = await test.until(
-        `end of ${runId}`,
-        () => test.starters.getDecisions(of),
-        (list) => list.some(isEnd),
-        240_000
-      );
-      return found.find(isEnd)!;
-    },
+    retrain: test.retrain,
+    ended: test.ended,
     async change(sections) {
       const merged = Object.fromEntries(
         [...new Set([...Object.keys(quick), ...Object.keys(sections)])].map((section) => [
