@@ -135,6 +135,12 @@ describe('data port', () => {
     expect(await talk(port, [post('c')])).toBe('');
   });
 
+  it('does not pile up what a caller sends ahead while its request is answered', async () => {
+    const { port } = await open(() => undefined, { maxBodyBytes: 100_000 });
+    const flood = Array.from({ length: 40 }, () => 'x'.repeat(10_000));
+    expect(await talk(port, [post('a'), ...flood])).toBe('');
+  });
+
   it('drains: running requests are answered, idle connections closed, new ones refused', async () => {
     const waiting: (() => void)[] = [];
     const front = await open((head, body, respond) => {

@@ -157,6 +157,26 @@ describe('ports of an endpoint', () => {
     }).toEqual({ requests: bad.length + 1, errors: 0, callerErrors: bad.length });
   });
 
+  it('an id that is too long for the request log is left out of it; its request is served all the same', async () => {
+    const url = await site.endpointUrl(endpoint, newCall());
+    const keysInLog = async () => {
+      const log = await site.metrics.requestLog(endpoint, newCall());
+      const folder = join(log?.glob ?? '', '..');
+      const lines = readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'));
+      return lines.filter((line) => line !== '').map((line) => (JSON.parse(line) as { key: string | null }).key);
+    };
+    const before = (await keysInLog()).length;
+    for (const id of ['i'.repeat(1_024), 'i'.repeat(1_025)]) {
+      const answer = await fetch(`${url}/v2/models/${endpoint}/infer`, {
+        method: 'POST',
+        body: logisticRequest(id, [[1, 0]]),
+      });
+      expect(answer.status).toBe(200);
+      await answer.text();
+    }
+    expect((await keysInLog()).slice(before)).toEqual(['i'.repeat(1_024), null]);
+  });
+
   it.each([
     ['/traffic', '{"weights":{"v1":1e400},"ifRevision":"r1","epoch":1}', 'whole number from 0 to 100'],
     ['/traffic', '{"weights":{"v1":99.5},"ifRevision":"r1","epoch":1}', 'whole number from 0 to 100'],

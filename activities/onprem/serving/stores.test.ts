@@ -51,6 +51,23 @@ describe('counters', () => {
     expect(readdirSync(folder)).toEqual(['r2.json']);
   });
 
+  it('are whole on disk at every moment of a write', async () => {
+    const counters = openCounters(folder);
+    for (let i = 0; i < 300; i++) counters.add(1, `v${i}`, { status: 200, latencyMs: i, prediction: null });
+    await counters.flush();
+    for (let round = 0; round < 40; round++) {
+      counters.add(1, 'v1', { status: 200, latencyMs: 3, prediction: null });
+      const state = { isWriting: true };
+      const writing = counters.flush().finally(() => (state.isWriting = false));
+      while (state.isWriting) {
+        const { arms } = JSON.parse(readFileSync(join(folder, 'r1.json'), 'utf8')) as { readonly arms: unknown[] };
+        expect(arms).toHaveLength(300);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await writing;
+    }
+  });
+
   it('do not know what they cannot read back, now and after every restart, and never tell it as 0', async () => {
     appendFileSync(join(folder, 'r1.json'), '{"v":1,"arms":[');
     for (let start = 0; start < 2; start++) {

@@ -1,0 +1,134 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openControl, type Control } from './control.js';
+import { openCounters } from './counters.js';
+import type { EndpointRecord } from './endpoint-record.js';
+import type { Fleet } from './fleet.js';
+import { routerFiles, type RouterFiles } from './layout.js';
+import { openRequestLog } from './request-log.js';
+import { recordFile } from './version-folder.js';
+
+// The order of storing and applying, and clocks that are set: what a real router cannot be brought to at the right moment.
+
+let files: RouterFiles;
+let applied: EndpointRecord[];
+let problems: string[];
+beforeEach(() => {
+  files = routerFiles(mkdtempSync(join(tmpdir(), 'retempo-control-')));
+  applied = [];
+  problems = [];
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(files.folder, { recursive: true, force: true });
+});
+
+const fleet: Fleet = {
+  ensure: () => undefined,
+  upstreamOf: () => undefined,
+  metadataOf: () => undefined,
+  readiness: () => ({ ready: true }),
+  identities: () => [],
+  draining: () => new Set(),
+  retire: () => Promise.resolve(),
+  stop: () => Promise.resolve(),
+};
+
+const open = (): Control =>
+  openControl({
+    endpoint: 'e',
+    files,
+    fleet,
+    counters: openCounters(files.counters),
+    requestLog: openRequestLog(files.requestLog, { rotateBytes: 1e9, keepBytes: 1e9, onProblem: () => undefined }),
+    traffic: { apply: (record) => void applied.push(record) },
+    problem: () => null,
+    onProblem: (message) => problems.push(message),
+  });
+
+const weightsNow = (): unknown =>
+  Object.fromEntries((applied.at(-1)?.versions ?? []).map(({ id, weight }) => [id, weight]));
+const stored = (): EndpointRecord => JSON.parse(readFileSync(files.record, 'utf8')) as EndpointRecord;
+
+/** v1 with all traffic, v2 beside it. */
+function withTwo(): Control {
+  const control = open();
+  for (const version of ['v1', 'v2']) {
+    mkdirSync(join(files.versions, version), { recursive: true });
+    writeFileSync(join(files.versions, version, recordFile), '{}');
+    const made = control.deploy({ key: version, version, digest: version, filesDigest: version, epoch: 1 });
+    expect(made.refusal).toBeUndefined();
+  }
+  shift(control, 100);
+  return control;
+}
+
+function shift(control: Control, v1: number, seconds?: number) {
+  return control.setTraffic({
+    weights: new Map([
+      ['v1', v1],
+      ['v2', 100 - v1],
+    ]),
+    ifRevision: control.describe().revision,
+    epoch: 1,
+    ...(seconds === undefined ? {} : { lease: { seconds, fallback: 'v1' } }),
+  });
+}
+
+/** From now on the record cannot be written. */
+function breakDisk(): void {
+  rmSync(files.record);
+  mkdirSync(join(files.record, 'in the way'), { recursive: true });
+}
+
+describe('control of an endpoint', () => {
+  it('G4: a change that cannot be stored is not applied', () => {
+    const control = withTwo();
+    breakDisk();
+    const before = applied.length;
+    expect(() => shift(control, 50)).toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+    expect(applied).toHaveLength(before);
+    expect(control.describe().versions).toMatchObject({ v1: { weight: 100 }, v2: { weight: 0 } });
+  });
+
+  it('G4: every change is stored when it is told', () => {
+    const control = withTwo();
+    shift(control, 70);
+    expect(stored().versions.map(({ weight }) => weight)).toEqual([70, 30]);
+    expect(applied.at(-1)).toEqual(stored());
+  });
+
+  it('a lease that runs out falls back although the disk takes nothing, and says so', async () => {
+    const control = withTwo();
+    shift(control, 5, 0.05);
+    breakDisk();
+    await sleep(80);
+    control.checkLease(Date.now());
+    expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
+    expect(problems).toHaveLength(1);
+  });
+
+  it('a lease runs out although the clock was set back', async () => {
+    const control = withTwo();
+    shift(control, 5, 0.1);
+    const now = Date.now();
+    vi.spyOn(Date, 'now').mockReturnValue(now - 3_600_000);
+    control.checkLease(Date.now());
+    expect(weightsNow()).toEqual({ v1: 5, v2: 95 });
+    await sleep(150);
+    control.checkLease(Date.now());
+    expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
+    expect(stored().lease).toBeNull();
+  });
+
+  it('a lease that ran out while nobody ran has fallen back before the first request', async () => {
+    shift(withTwo(), 5, 0.05);
+    await sleep(80);
+    open();
+    expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
+    expect(stored().versions.map(({ weight }) => weight)).toEqual([100, 0]);
+  });
+});
