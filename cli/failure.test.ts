@@ -1,3 +1,4 @@
+import { NamespaceNotFoundError } from '@temporalio/client';
 import { PortError } from '@retempo/activities/ports';
 import { StarterError, type StarterProblem } from '@retempo/starters';
 import { ConfigurationError, DevServerError } from '@retempo/workers';
@@ -5,7 +6,7 @@ import { CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { CliError, exitCode, failureOf } from './failure.js';
 
-const grpc = (code: number) => Object.assign(new Error('grpc'), { code, details: '', metadata: {} });
+const grpc = (code: number, details = '') => Object.assign(new Error('grpc'), { code, details, metadata: {} });
 
 describe('failureOf', () => {
   it.each<[StarterProblem, number]>([
@@ -14,6 +15,7 @@ describe('failureOf', () => {
     ['malformed', 2],
     ['noWorker', 3],
     ['unavailable', 3],
+    ['noAccess', 3],
   ])('gives %s of a starter exit code %d', (problem, code) => {
     expect(failureOf(new StarterError(problem, 'm'))).toEqual({ exitCode: code, code: problem, message: 'm' });
   });
@@ -36,5 +38,39 @@ describe('failureOf', () => {
     expect(failure).toMatchObject({ exitCode: 3, code: 'unavailable' });
     expect(failure.message).toContain('retempo dev');
     expect(failureOf(grpc(3)).exitCode).toBe(1);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a caller without rights', grpc(7), 'refuses this caller; check temporal.apiKey'],
+    [
+      'a caller that is not known',
+      new Error('x', { cause: grpc(16) }),
+      'does not know this caller; check temporal.apiKey',
+    ],
+    ['a namespace that is not there', new NamespaceNotFoundError('nope'), 'no namespace "nope"; correct --namespace'],
+    ['the same, as gRPC says it', grpc(5, 'Namespace nope is not found.'), 'namespace create --namespace nope'],
+  ])('explains %s, and what to correct', (_what, error, says) => {
+    expect(failureOf(error)).toMatchObject({
+      exitCode: 3,
+      code: 'noAccess',
+      message: expect.stringContaining(says) as string,
+    });
+  });
+
+  it.each(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENOTDIR', 'EISDIR'])(
+    'says what to do about a file: %s',
+    (code) => {
+      const error = Object.assign(new Error(`${code}: no, mkdir '/x'`), { code });
+      const failure = failureOf(new Error('outer', { cause: error }));
+      expect(failure).toMatchObject({ exitCode: 1, code: 'file' });
+      expect(failure.message).toMatch(/^E[A-Z]+: no, mkdir '\/x'; .{20,}/);
+    }
+  );
+
+  it('names a next step also for what nobody has foreseen', () => {
+    expect(failureOf(new TypeError('x is not a function')).message).toMatch(
+      /^x is not a function \(.*--verbose.*doctor/
+    );
+    expect(failureOf(grpc(13)).message).toContain('--verbose');
   });
 });

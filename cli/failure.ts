@@ -1,4 +1,4 @@
-import { isGrpcServiceError } from '@temporalio/client';
+import { isGrpcServiceError, NamespaceNotFoundError } from '@temporalio/client';
 import { isPortError } from '@retempo/activities/ports';
 import { isStarterError, type StarterProblem } from '@retempo/starters';
 import { ConfigurationError, DevServerError } from '@retempo/workers';
@@ -43,6 +43,7 @@ const starterExits: { readonly [problem in StarterProblem]: number } = {
   malformed: exitCode.usage,
   noWorker: exitCode.away,
   unavailable: exitCode.away,
+  noAccess: exitCode.away,
 };
 
 const awayProblems: readonly string[] = ['noAnswer', 'notReachable'];
@@ -67,24 +68,77 @@ export function failureOf(error: unknown): Failure {
     const wrong = error.class === 'InvalidSpec';
     return { exitCode: wrong ? exitCode.usage : exitCode.failed, code: error.class, message: error.message };
   }
-  return grpcFailure(error) ?? { exitCode: exitCode.failed, code: 'error', message: messageOf(error) };
+  return serverFailure(error) ?? fileFailure(error) ?? unforeseen(error);
 }
 
+const unforeseen = (error: unknown): Failure => ({
+  exitCode: exitCode.failed,
+  code: 'error',
+  message: `${messageOf(error)} (not foreseen; repeat with --verbose to see where it comes from, and look with: retempo doctor)`,
+});
+
 /** gRPC status codes of a server that cannot be reached or does not let us in, with what to do. */
-const grpcNext: { readonly [code: number]: string } = {
-  4: 'it did not answer in time; try again',
-  7: 'it refuses this caller; check temporal.apiKey and temporal.namespace in retempo.yaml',
-  14: 'start one with: retempo dev, or correct temporal.address in retempo.yaml',
-  16: 'it does not know this caller; check temporal.apiKey in retempo.yaml',
+const serverSays: { readonly [code: number]: { readonly code: string; readonly message: string } } = {
+  4: { code: 'unavailable', message: 'the Temporal server did not answer in time; try again' },
+  7: {
+    code: 'noAccess',
+    message:
+      'the Temporal server refuses this caller; check temporal.apiKey, temporal.tls and temporal.namespace in retempo.yaml',
+  },
+  14: {
+    code: 'unavailable',
+    message:
+      'the Temporal server does not answer; start one with: retempo dev, or correct temporal.address in retempo.yaml',
+  },
+  16: {
+    code: 'noAccess',
+    message: 'the Temporal server does not know this caller; check temporal.apiKey and temporal.tls in retempo.yaml',
+  },
+};
+const notFound = 5;
+
+function serverFailure(error: unknown): Failure | undefined {
+  for (let current: unknown = error; current instanceof Error; current = current.cause) {
+    if (current instanceof NamespaceNotFoundError) return unknownNamespace(current.namespace);
+    if (!isGrpcServiceError(current)) continue;
+    const { details } = current;
+    const code: number = current.code;
+    const namespace = code === notFound ? /^Namespace (\S+) is not found/.exec(details)?.[1] : undefined;
+    if (namespace !== undefined) return unknownNamespace(namespace);
+    const said = serverSays[code];
+    return said === undefined ? undefined : { exitCode: exitCode.away, ...said };
+  }
+  return undefined;
+}
+
+const unknownNamespace = (namespace: string): Failure => ({
+  exitCode: exitCode.away,
+  code: 'noAccess',
+  message:
+    `the Temporal server has no namespace "${namespace}"; correct --namespace, TEMPORAL_NAMESPACE or temporal.namespace of ` +
+    `retempo.yaml, or create it with: temporal operator namespace create --namespace ${namespace}`,
+});
+
+/** What the operating system says of a file, with what to do. */
+const fileNext: { readonly [code: string]: string } = {
+  EACCES:
+    'give this user the right to it, or move it: state, artifacts and sites.<site>.root of retempo.yaml say where things are',
+  EPERM:
+    'give this user the right to it, or move it: state, artifacts and sites.<site>.root of retempo.yaml say where things are',
+  EROFS:
+    'move it to a disk that can be written: state, artifacts and sites.<site>.root of retempo.yaml say where things are',
+  ENOSPC: 'the disk is full: make room, or move the state folder (state: in retempo.yaml)',
+  EDQUOT: 'the quota is used up: make room, or move the state folder (state: in retempo.yaml)',
+  EMFILE: 'too many files are open: raise the limit (ulimit -n), then try again',
+  ENOTDIR: 'a file lies where a folder should be: remove it, or correct the path in retempo.yaml',
+  EISDIR: 'a folder lies where a file should be: remove it, or correct the path in retempo.yaml',
 };
 
-function grpcFailure(error: unknown): Failure | undefined {
+function fileFailure(error: unknown): Failure | undefined {
   for (let current: unknown = error; current instanceof Error; current = current.cause) {
-    const code: number | undefined = isGrpcServiceError(current) ? current.code : undefined;
-    if (code === undefined) continue;
-    const next = grpcNext[code];
-    if (next === undefined) return undefined;
-    return { exitCode: exitCode.away, code: 'unavailable', message: `the Temporal server does not answer; ${next}` };
+    const { code } = current as NodeJS.ErrnoException;
+    const next = typeof code === 'string' && Object.hasOwn(fileNext, code) ? fileNext[code] : undefined;
+    if (next !== undefined) return { exitCode: exitCode.failed, code: 'file', message: `${current.message}; ${next}` };
   }
   return undefined;
 }

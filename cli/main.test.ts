@@ -75,7 +75,16 @@ describe('wrong arguments', () => {
     [['status', '--timeout', '15'], 'expected a duration such as 15s'],
     [['dev', '--port', '70000'], 'expected a whole number from 0 to 65535'],
     [['worker', '--role', 'cook'], 'Allowed choices are jobs, wait, serving, data'],
-    [['schema', 'modle'], 'there is no schema "modle"; known: model, config'],
+    [['schema', 'modle'], 'there is no schema "modle"; known: model, config, such as: retempo schema model'],
+    [['status', '--timeout', '25h'], 'at most 24h'],
+    [['retrain', 'tiny', '--why', ' '], 'expected text of 1 to 500 characters'],
+    [['retrain', 'tiny', '--why', 'x'.repeat(501)], 'expected text of 1 to 500 characters'],
+    [['retrain', 'tiny', '--why', 'x', '--id', 'a\u0000b'], 'without control characters'],
+    [['rollback', 'tiny', '--why', 'x', '--actor', ''], 'expected text of 1 to 500 characters'],
+    [['status', '--address', 'nowhere'], '--address: expected host:port, such as 127.0.0.1:7233, got "nowhere"'],
+    [['status', '--address', 'http://x:1'], 'without http:// and the like, got "http://x:1"'],
+    [['status', '--address', 'x:99999'], '--address: expected host:port'],
+    [['status', '--address', 'x y:1'], '--address: expected host:port'],
   ])('%j ends with exit code 2 and says why', async (argv, message) => {
     const { code, out, err } = await run(argv);
     expect(code).toBe(2);
@@ -213,6 +222,19 @@ describe('a server that is away', () => {
   it('is traced with --verbose', async () => {
     const { err } = await run(['status', '--verbose', '--address', nowhere], { cwd: project });
     expect(err).toMatch(/^\s+at /m);
+  });
+
+  it.each([['status'], ['dev'], ['worker']])('%s says that TEMPORAL_ADDRESS is none', async (...argv) => {
+    const { code, err } = await run(argv, { cwd: project, env: { TEMPORAL_ADDRESS: 'foo bar' } });
+    expect(code).toBe(2);
+    expect(err).toContain('TEMPORAL_ADDRESS: expected host:port, such as 127.0.0.1:7233, got "foo bar"');
+  });
+
+  it('is not what dev can be given: it starts its own', async () => {
+    const { code, err } = await run(['dev', '--address', nowhere], { cwd: project });
+    expect(code).toBe(2);
+    expect(err).toContain('set TEMPORAL_ADDRESS, or start only workers with: retempo worker --address');
+    expect(await readdir(project)).not.toContain('.temporal');
   });
 
   it('says where the address comes from', async () => {

@@ -30,8 +30,9 @@ export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   const unit = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[match?.[2] ?? ''];
   const value = Number(match?.[1]) * (unit ?? Number.NaN);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new InvalidArgumentError('expected a duration such as 15s, 500ms or 2m.');
+  // Node's timers would be over at once if they were set to 25 days.
+  if (Number.isFinite(value) && value > 0 && value <= 86_400_000) return value;
+  throw new InvalidArgumentError('expected a duration such as 15s, 500ms or 2m, at most 24h.');
 }
 
 /** Reads a whole number of an option, at least `min`. */
@@ -42,6 +43,15 @@ export const parseWhole =
     if (value >= min && value <= max) return value;
     throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
   };
+
+/** Most characters of a text that is recorded with a request: what governors take. */
+const longestText = 500;
+
+/** Reads a text that is recorded: who, why, an id. */
+export function parseText(text: string): string {
+  if (text.trim() !== '' && text.length <= longestText && !/[^\P{Cc}\n\t]/u.test(text)) return text;
+  throw new InvalidArgumentError(`expected text of 1 to ${longestText} characters, without control characters.`);
+}
 
 /** Builds the command line. `onEnd` is told the exit code of the command that ran. */
 export function buildProgram(input: {

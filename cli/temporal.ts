@@ -38,15 +38,29 @@ export async function findTemporal(input: {
   const environmentNamespace = nonEmpty(io.env['TEMPORAL_NAMESPACE']);
   const namespace = input.namespace ?? environmentNamespace ?? config?.temporal.namespace ?? 'default';
   const uiUrl = nonEmpty(io.env['TEMPORAL_UI']) ?? null;
-  if (input.address !== undefined) return { address: input.address, namespace, uiUrl, from: 'option' };
+  if (input.address !== undefined)
+    return { address: checkedAddress(input.address, '--address'), namespace, uiUrl, from: 'option' };
   const named = nonEmpty(io.env['TEMPORAL_ADDRESS']);
-  if (named !== undefined) return { address: named, namespace, uiUrl, from: 'environment' };
+  if (named !== undefined)
+    return { address: checkedAddress(named, 'TEMPORAL_ADDRESS'), namespace, uiUrl, from: 'environment' };
   const running = config === null ? null : await findDevServer(config.stateFolder);
   if (running !== null) {
     const { address, namespace: own, uiUrl: ui } = running;
     return { address, namespace: input.namespace ?? own, uiUrl: ui, from: 'dev server' };
   }
   return { address: config?.temporal.address ?? '127.0.0.1:7233', namespace, uiUrl, from: 'retempo.yaml' };
+}
+
+/** Throws when a text that was given by hand is no `host:port`. */
+export function checkedAddress(address: string, from: '--address' | 'TEMPORAL_ADDRESS'): string {
+  const [, port] = /^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]{1,253}):(\d{1,5})$/.exec(address) ?? [];
+  if (port !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return address;
+  const scheme = address.includes('://') ? ', without http:// and the like' : '';
+  throw new CliError(
+    exitCode.usage,
+    'address',
+    `${from}: expected host:port, such as 127.0.0.1:7233${scheme}, got ${JSON.stringify(address.slice(0, 80))}`
+  );
 }
 
 const nonEmpty = (text: string | undefined): string | undefined => (text === '' ? undefined : text);

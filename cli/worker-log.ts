@@ -1,4 +1,5 @@
 import { DefaultLogger, Runtime, type LogEntry, type LogLevel } from '@temporalio/worker';
+import { CliError, exitCode, messageOf } from './failure.js';
 import type { Io } from './io.js';
 import { harmless } from './text/style.js';
 
@@ -10,27 +11,37 @@ let installed = false;
 /**
  * Sends what the workers of this process log to stderr, one line each: warnings and errors, with `verbose` all of it.
  * `metricsPort` serves Prometheus metrics on `http://127.0.0.1:<port>/metrics`. Counts once per process, and has to come
- * before the first connection of a worker.
+ * before the first connection of a worker. Throws a {@link CliError} when that port is taken.
  */
 export function installWorkerLog(
   io: Io,
   options: { readonly verbose: boolean; readonly metricsPort: number | null }
 ): void {
   if (installed) return;
-  installed = true;
   const level: LogLevel = options.verbose ? 'INFO' : 'WARN';
   const { metricsPort } = options;
-  Runtime.install({
-    logger: new DefaultLogger(level, (entry) => {
-      if (!expected.test(entry.message)) io.stderr.write(`${logLine(entry, options.verbose)}\n`);
-    }),
-    telemetryOptions: {
-      logging: { filter: { core: level, other: 'ERROR' }, forward: {} },
-      ...(metricsPort === null ? {} : { metrics: { prometheus: { bindAddress: `127.0.0.1:${metricsPort}` } } }),
-    },
-    // Ctrl-C and SIGTERM are heard once, by the command, which ends things in order.
-    shutdownSignals: [],
-  });
+  try {
+    Runtime.install({
+      logger: new DefaultLogger(level, (entry) => {
+        if (!expected.test(entry.message)) io.stderr.write(`${logLine(entry, options.verbose)}\n`);
+      }),
+      telemetryOptions: {
+        logging: { filter: { core: level, other: 'ERROR' }, forward: {} },
+        ...(metricsPort === null ? {} : { metrics: { prometheus: { bindAddress: `127.0.0.1:${metricsPort}` } } }),
+      },
+      // Ctrl-C and SIGTERM are heard once, by the command, which ends things in order.
+      shutdownSignals: [],
+    });
+  } catch (error) {
+    throw new CliError(
+      exitCode.failed,
+      'portInUse',
+      `worker metrics cannot be served at http://127.0.0.1:${metricsPort}/metrics (${messageOf(error)}); ` +
+        'end what listens there, or choose another metrics.port in retempo.yaml, or metrics: none',
+      error
+    );
+  }
+  installed = true;
 }
 
 /** Keys of the SDK's own that say what the line says already. */

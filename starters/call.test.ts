@@ -1,6 +1,7 @@
 import {
   Client,
   Connection,
+  NamespaceNotFoundError,
   ServiceError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -72,6 +73,24 @@ const table: readonly {
     error: new ServiceError('failed', { cause: grpcError(14, 'connection refused') }),
     problem: 'unavailable',
     says: 'the Temporal server does not answer',
+  },
+  {
+    what: 'PERMISSION_DENIED',
+    error: new ServiceError('failed', { cause: grpcError(7, 'denied') }),
+    problem: 'noAccess',
+    says: 'refuses this client; check its API key, certificate and namespace (retrain flight-delay); nothing was started',
+  },
+  {
+    what: 'UNAUTHENTICATED',
+    error: new ServiceError('failed', { cause: grpcError(16, 'who are you') }),
+    problem: 'noAccess',
+    says: 'does not know this client',
+  },
+  {
+    what: 'a namespace that does not exist',
+    error: new NamespaceNotFoundError('nope'),
+    problem: 'noAccess',
+    says: 'has no namespace "nope"; correct the namespace of the client',
   },
   {
     what: 'RESOURCE_EXHAUSTED',

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   isGrpcServiceError,
+  NamespaceNotFoundError,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -14,6 +15,12 @@ const deadlineExceeded = 4;
 const unavailable = 14;
 /** gRPC status of a request that was turned away before anything was done, such as the eleventh update at a time. */
 const resourceExhausted = 8;
+
+/** gRPC statuses of a caller that the server does not let in. */
+const lockedOut: { readonly [code: number]: string } = {
+  7: 'refuses this client',
+  16: 'does not know this client',
+};
 
 const shortestPauseMs = 50;
 const longestPauseMs = 1_000;
@@ -97,8 +104,18 @@ const serverAway = (error: unknown, what: string, model: string, when = ''): Sta
     error
   );
 
+const noAccess = (error: unknown, why: string, what: string, model: string): StarterError =>
+  new StarterError('noAccess', `the Temporal server ${why} (${what} ${model}); nothing was started`, error);
+
 function explain(error: unknown, what: string, model: string, timeoutMs: number): unknown {
   if (error instanceof StarterError) return error;
+  const locked = lockedOut[grpcCode(error) ?? 0];
+  if (locked !== undefined)
+    return noAccess(error, `${locked}; check its API key, certificate and namespace`, what, model);
+  if (error instanceof NamespaceNotFoundError) {
+    const next = 'correct the namespace of the client, or create it with: temporal operator namespace create';
+    return noAccess(error, `has no namespace "${error.namespace}"; ${next}`, what, model);
+  }
   if (error instanceof WorkflowNotFoundError || grpcCode(error) === 5) {
     return new StarterError('unknownModel', `there is no model "${model}"; create it with: retempo apply`, error);
   }

@@ -10,6 +10,11 @@ export type StarterProblem =
    * the request may have reached it: ask again with the same id.
    */
   | 'unavailable'
+  /**
+   * The Temporal server does not let this client in, or does not have its namespace. Nothing was started: correct the client's
+   * namespace, API key or certificate.
+   */
+  | 'noAccess'
   /** The request itself is wrong. Nothing was started. */
   | 'malformed'
   /** There is nothing that this button could act on. */

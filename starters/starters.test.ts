@@ -20,6 +20,9 @@ describe('requestRetrain refuses before it asks', () => {
     ['a huge id', { id: long }, 'id: expected text of 1 to 500 characters'],
     ['an id that is a number', { id: 7 as unknown as string }, 'id: expected text'],
     ['no cause', { cause: undefined as unknown as string }, 'cause: expected text'],
+    ['a time that is text', { at: '2026-11-21' as unknown as Date }, 'at: expected a valid Date'],
+    ['a time that is none', { at: new Date('soon') }, 'at: expected a valid Date'],
+    ['a time that is null', { at: null as unknown as Date }, 'at: expected a valid Date'],
     ['force without a person', { force: true }, "force: needs kind 'person'"],
   ];
   it.each(bad)('%s', async (_what, change, says) => {

@@ -154,7 +154,7 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
     if (id === null || !id.startsWith(endpointPrefix)) {
       throw new StarterError(
         'nothingToDo',
-        `${press.model} has no canary under way (${known.sentence}); nothing to ${what}`
+        `${press.model} has no canary under way (${known.sentence}), so there is nothing to ${what}; see: retempo status ${press.model}`
       );
     }
     return ask(press.model, what, () =>
@@ -169,7 +169,10 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
   ): Promise<ButtonAnswer> => {
     const { waitingFor, sentence } = await status(model);
     if (waitingFor?.digests === undefined) {
-      throw new StarterError('nothingToDo', `${model} waits for no approval (${sentence})`);
+      throw new StarterError(
+        'nothingToDo',
+        `${model} waits for no approval (${sentence}); see: retempo status ${model}`
+      );
     }
     const about = digests ?? waitingFor.digests;
     return ask(model, what, () =>
@@ -234,7 +237,7 @@ function triggerOf(request: RetrainRequest, kind: Trigger['kind'], force = false
       throw new StarterError('malformed', `${field}: expected text without control characters`);
     }
   }
-  if (request.at !== undefined && Number.isNaN(request.at.getTime())) {
+  if (request.at !== undefined && !(request.at instanceof Date && !Number.isNaN(request.at.getTime()))) {
     throw new StarterError('malformed', 'at: expected a valid Date');
   }
   if (force && kind !== 'person') throw new StarterError('malformed', "force: needs kind 'person'");

@@ -99,7 +99,7 @@ function readPools(reader: Reader, value: unknown): readonly Pool[] {
 const bytesPer: { readonly [unit: string]: number } = {
   B: 1,
   ...Object.fromEntries(
-    [...'KMGT'].flatMap((unit, power) => [
+    ['K', 'M', 'G', 'T'].flatMap((unit, power) => [
       [unit, 1000 ** (power + 1)],
       [`${unit}i`, 1024 ** (power + 1)],
     ])

@@ -36,7 +36,7 @@ async function recorded(session: Session, model: string, limit: number): Promise
   throw new CliError(
     exitCode.failed,
     'unknownModel',
-    `there is no model "${model}" and no decision about it; models of this project: ${known.join(', ')}`
+    `there is no model "${model}" and no decision about it; models of this project: ${known.join(', ')}; name one of them, or write its file and: retempo apply`
   );
 }
 

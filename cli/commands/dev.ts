@@ -6,6 +6,7 @@ import { isLocalSite, unfinishedJobs } from '../local-site.js';
 import { parseWhole, type CommandDefinition } from '../program.js';
 import { runWorkers, type RunningWorkers } from '../run-workers.js';
 import type { Session } from '../session.js';
+import { checkedAddress } from '../temporal.js';
 import { duration } from '../text/quantities.js';
 import { tableLines } from '../text/table.js';
 
@@ -44,13 +45,25 @@ export const dev: CommandDefinition = {
     const { io } = session;
     const project = await session.project();
     const { config } = project;
+    if (session.options.address !== undefined) {
+      throw new CliError(
+        exitCode.usage,
+        'usage',
+        'dev starts a server of its own at --port; to use one that runs, set TEMPORAL_ADDRESS, or start only workers with: retempo worker --address <host:port>'
+      );
+    }
+    const named = io.env['TEMPORAL_ADDRESS'] ?? '';
+    if (named !== '') checkedAddress(named, 'TEMPORAL_ADDRESS');
+    // As every other command has it, so that they find what dev has started.
+    const wanted = session.options.namespace ?? (io.env['TEMPORAL_NAMESPACE'] || config.temporal.namespace);
     const server = await startDevServer({
       stateFolder: config.stateFolder,
       port: options.port,
       uiPort: options.uiPort,
-      namespace: config.temporal.namespace,
+      namespace: wanted,
       allowExisting: true,
       environment: io.env,
+      onProgress: (message) => session.say(message),
     });
     // Taken down in the reverse order: workers, endpoints, server.
     session.defer(() => server.stop());
@@ -88,9 +101,16 @@ async function firstEnd(session: Session, server: DevServer, workers: RunningWor
         else interrupted.addEventListener('abort', () => resolve(null), { once: true });
       }),
       server.ended.then(
-        (code) => `the Temporal server ended (${String(code)}); see temporal/server.log in the state folder`
+        (code) =>
+          `the Temporal server ended (${String(code)}); see temporal/server.log in the state folder, then start dev again: all state is kept`
       ),
-      ...(workers === null ? [] : [workers.ended.then(() => 'the workers ended; start dev again')]),
+      ...(workers === null
+        ? []
+        : [
+            workers.ended.then(
+              () => 'the workers ended, so dev ends too; their log says why: start it again, with --verbose to see more'
+            ),
+          ]),
     ]);
   } finally {
     clearInterval(alive);

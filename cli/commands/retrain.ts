@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Option } from 'commander';
 import { actorOf, actorOption, whyOption } from '../actor.js';
 import { exitCode } from '../failure.js';
-import type { CommandDefinition } from '../program.js';
+import { parseText, type CommandDefinition } from '../program.js';
 import type { Session } from '../session.js';
 import { workflowUrl } from '../temporal.js';
 import { moment } from '../text/quantities.js';
@@ -25,7 +25,9 @@ export const retrain: CommandDefinition = {
   options: [
     whyOption(),
     actorOption(),
-    new Option('--id <id>', 'your id of this request; repeating it repeats the answer and changes nothing'),
+    new Option('--id <id>', 'your id of this request; repeating it repeats the answer and changes nothing').argParser(
+      parseText
+    ),
     new Option('--force', 'override cooldown, budget and hold; recorded with your name'),
   ],
   examples: [
@@ -52,7 +54,7 @@ export const retrain: CommandDefinition = {
     const paint = { accepted: style.good, coalesced: style.warn, refused: style.bad }[answer.answer];
     const head = `${paint(answer.answer)}${answer.repeated ? ' (as before)' : ''}`;
     const run = answer.runId === undefined ? '' : `   run ${answer.runId}`;
-    const when = answer.retryAt === undefined ? '' : `; next possible ${moment(answer.retryAt)}`;
+    const when = answer.retryAt === undefined ? '' : `; next possible ${moment(answer.retryAt, Date.now())}`;
     session.result({ v: 1, model, id, ...answer, url }, [
       `  ${head}${run}${url === null ? '' : `   ${url}`}`,
       `  ${answer.reason}${when}`,

@@ -29,7 +29,11 @@ export const schema: CommandDefinition = {
   action: async (session: Session, options: { readonly write?: boolean }, [name]) => {
     const known = Object.keys(schemas);
     if (name !== undefined && schemas[name] === undefined) {
-      throw new CliError(exitCode.usage, 'usage', `there is no schema "${name}"; known: ${known.join(', ')}, such as: retempo schema ${known[0]}`);
+      throw new CliError(
+        exitCode.usage,
+        'usage',
+        `there is no schema "${name}"; known: ${known.join(', ')}, such as: retempo schema ${known[0]}`
+      );
     }
     if (options.write !== true) {
       const made = schemas[name ?? 'model']?.make() ?? {};

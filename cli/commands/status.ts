@@ -1,4 +1,5 @@
-import { listModels } from '../status/model-rows.js';
+import { endpointUrl, servedAt } from '../status/served-at.js';
+import { listModels, type ModelRow } from '../status/model-rows.js';
 import { statusLines, tableOfModels } from '../status/status-lines.js';
 import { storeCall } from '../apply/call.js';
 import type { CommandDefinition } from '../program.js';
@@ -18,9 +19,10 @@ export const status: CommandDefinition = {
   summary: 'a table over all models, or one model in full',
   description:
     'Without a model: one row per model, read from the list of running workflows; no workflow is asked, so it needs no ' +
-    'worker. With a model: what its governor says, the run, the canary, what waits for whom and until when.',
+    'worker. With a model: what its governor says, the run, the canary, what waits for whom and until when. The URL of an ' +
+    'endpoint is where its requests go: <url>/v2/models/<endpoint>/infer.',
   examples: ['retempo status', 'retempo status flight-delay', 'retempo status --json | jq ".models[].phase"'],
-  json: '{ v, models: [{ model, phase, champion, run: { runId, phase, since } | null, endpoint, site }] }; with a model { v, status, part, troubles: [text], url } (status: GovernorStatus, and detail: the part under way with its candidate and job; part: its pending activities with their progress)',
+  json: '{ v, models: [{ model, phase, champion, run: { runId, phase, since } | null, endpoint, site, endpointUrl: text | null }] }; with a model { v, status, endpoint: { name, site, url } | null, part, troubles: [text], url } (status: GovernorStatus, and detail: the part under way with its candidate and job; part: its pending activities with their progress)',
   action: async (session: Session, _options: object, [model]) => {
     const temporal = await session.temporal();
     const { style } = session;
@@ -32,38 +34,47 @@ export const status: CommandDefinition = {
       const url = (id: string) => workflowUrl(temporal, id);
       const run = found.running === null ? null : url(found.running.runId);
       const happens = activityText(seen);
-      const lines = statusLines(found, { style, now, url, happens, troubles });
-      session.result({ v: 1, status: found, part, troubles, url: run }, lines);
+      const endpoint = await servedAt(session, found);
+      const lines = statusLines(found, { style, now, url, endpoint, happens, troubles });
+      session.result({ v: 1, status: found, endpoint, part, troubles, url: run }, lines);
       return;
     }
     const rows = await listModels(temporal.client, temporal.namespace);
-    const champions = await championsOf(
-      session,
-      rows.map((row) => row.model)
-    );
-    const json = rows.map((row) => ({ ...row, champion: champions.get(row.model) ?? null }));
+    const { champions, urls } = await servingOf(session, rows);
+    const json = rows.map((row) => ({
+      ...row,
+      champion: champions.get(row.model) ?? null,
+      endpointUrl: urls.get(row.model) ?? null,
+    }));
     session.result(
       { v: 1, models: json },
       rows.length === 0
         ? `no model runs in namespace ${temporal.namespace}; create some with: retempo apply`
-        : tableOfModels(rows, { style, now, champions })
+        : tableOfModels(rows, { style, now, champions, urls })
     );
   },
 };
 
-/** Who serves, from the registry; unknown where there is no project to find the registry by. */
-async function championsOf(session: Session, models: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const found = new Map<string, string>();
+/** Who serves where, from the registry and the sites; unknown where there is no project to find them by. */
+async function servingOf(
+  session: Session,
+  rows: readonly ModelRow[]
+): Promise<{ readonly champions: ReadonlyMap<string, string>; readonly urls: ReadonlyMap<string, string> }> {
+  const champions = new Map<string, string>();
+  const urls = new Map<string, string>();
   try {
     const { registry } = await session.installation();
-    for (const model of models) {
+    for (const row of rows) {
+      const { model } = row;
       const alias = await registry.getAlias({ model, alias: championAlias }, storeCall(session.io));
-      if (alias !== null) found.set(model, alias.version);
+      if (alias !== null) champions.set(model, alias.version);
+      const url = await endpointUrl(session, row);
+      if (url !== null) urls.set(model, url);
     }
   } catch (error) {
     session.say(
-      `champions are not shown: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`
+      `champions and addresses are not shown: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`
     );
   }
-  return found;
+  return { champions, urls };
 }

@@ -39,7 +39,7 @@ export const worker: CommandDefinition = {
       throw new CliError(
         exitCode.usage,
         'unknownSite',
-        `there is no site ${unknown.join(', ')} in retempo.yaml; known: ${known.join(', ')}`
+        `there is no site ${unknown.join(', ')} in retempo.yaml; known: ${known.join(', ')}; add it under sites, or name one of these with --site`
       );
     }
     const place = await session.temporal();

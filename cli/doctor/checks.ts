@@ -170,7 +170,7 @@ async function endpoints(session: Session): Promise<readonly Finding[]> {
           ? {
               level: 'error',
               what,
-              message: `${broken.map(([version, { problem }]) => `${version} does not answer${problem === undefined ? '' : ` (${problem})`}`).join(', ')}; its log is in the site's folder`,
+              message: `${broken.map(([version, { problem }]) => `${version} does not answer${problem === undefined ? '' : ` (${problem})`}`).join(', ')}; look into its log in the site's folder, then roll back with: retempo rollback ${draft.model}`,
             }
           : { level: 'ok', what, message: text === '' ? 'serves nothing yet' : text }
       );
@@ -180,7 +180,9 @@ async function endpoints(session: Session): Promise<readonly Finding[]> {
       found.push({
         level: fresh ? 'ok' : 'error',
         what,
-        message: fresh ? 'serves nothing yet' : `does not answer: ${message}`,
+        message: fresh
+          ? 'serves nothing yet'
+          : `does not answer: ${message}; its router is started again by a worker of ${id}: retempo worker --site ${id}`,
       });
     }
   }

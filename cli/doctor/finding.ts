@@ -1,3 +1,5 @@
+import { failureOf } from '../failure.js';
+
 /** One thing that was looked at. */
 export interface Finding {
   readonly level: 'ok' | 'warning' | 'error';
@@ -12,6 +14,6 @@ export async function finding(what: string, look: () => Promise<readonly Finding
   try {
     return await look();
   } catch (error) {
-    return [{ level: 'error', what, message: error instanceof Error ? error.message : String(error) }];
+    return [{ level: 'error', what, message: failureOf(error).message }];
   }
 }

@@ -19,6 +19,18 @@ export interface ModelRow {
   readonly site: string | null;
 }
 
+/** A model's endpoint, and where its requests go. */
+export interface ServedAt {
+  readonly name: string;
+  readonly site: string;
+  /** Base address of the Open Inference Protocol v2; null while nothing serves there, or when only the site's own cloud knows. */
+  readonly url: string | null;
+}
+
+/** Address that requests for predictions go to. */
+export const inferUrl = ({ name, url }: ServedAt): string | null =>
+  url === null ? null : `${url}/v2/models/${encodeURIComponent(name)}/infer`;
+
 /** What of a row of the list is used. */
 export type ListRow = Pick<
   WorkflowExecutionInfo,

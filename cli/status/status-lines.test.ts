@@ -6,6 +6,7 @@ import { statusLines, tableOfModels } from './status-lines.js';
 const style = styleFor({}, false);
 const now = Date.parse('2026-11-21T12:01:00Z');
 const url = (id: string) => `http://ui/${id}`;
+const endpoint = { name: 'm', site: 'onprem.local', url: 'http://127.0.0.1:8500' };
 
 const status: ModelStatus = {
   v: 1,
@@ -35,11 +36,13 @@ describe('statusLines', () => {
       style,
       now,
       url,
+      endpoint,
       happens: null,
       troubles: ['evaluateGate failed 6 times'],
     }).join('\n');
     expect(text).toMatch(/^m {2}RUNNING {2}run r is in phase gate/);
     for (const part of [
+      /endpoint +m at onprem\.local {3}http:\/\/127\.0\.0\.1:8500\/v2\/models\/m\/infer$/m,
       /run +r {3}gate, 1:00 {3}http:\/\/ui\/r/,
       /trouble +evaluateGate failed 6 times/,
       /waits for +1 approval of v2 until 2026-11-23 12:00 UTC/,
@@ -59,16 +62,25 @@ describe('statusLines', () => {
     ['waiting', { runId: 'r2', causes: 1 }, /you can +retempo retrain m --force --why "..." {3}to start it now/],
   ] as const)('%s: names what lets it go on', (phase, next, told) => {
     const rest = { ...status, phase, next, running: null, waitingFor: null };
-    expect(statusLines(rest, { style, now, url, happens: null, troubles: [] }).join('\n')).toMatch(told);
+    expect(statusLines(rest, { style, now, url, endpoint, happens: null, troubles: [] }).join('\n')).toMatch(told);
   });
 
   it('says what the job does in place of the phase, and for which candidate', () => {
     const detail = { v: 1 as const, phase: 'training', sentence: 'Training', waitingFor: null, candidate: 'v2' };
     const happens = 'attempt 1 on onprem.local/cpu    35 %';
-    const text = statusLines({ ...status, detail }, { style, now, url, happens, troubles: [] }).join('\n');
+    const text = statusLines({ ...status, detail }, { style, now, url, endpoint, happens, troubles: [] }).join('\n');
     expect(text).toMatch(/now +attempt 1 on onprem\.local\/cpu {4}35 %/);
     expect(text).toMatch(/candidate +v2/);
     expect(text).not.toContain('Training');
+  });
+
+  it('says where requests go only while something listens there', () => {
+    const told = (served: Parameters<typeof statusLines>[1]['endpoint']) =>
+      statusLines(status, { style, now, url, endpoint: served, happens: null, troubles: [] }).join('\n');
+    expect(told({ ...endpoint, url: null })).toMatch(
+      /endpoint +m at onprem\.local {3}nothing listens on this machine now/
+    );
+    expect(told(null)).not.toMatch(/^ *endpoint/m);
   });
 
   it('leaves out what is not there', () => {
@@ -81,7 +93,7 @@ describe('statusLines', () => {
       cooldownUntil: null,
       champion: null,
     };
-    const text = statusLines(rest, { style, now, url, happens: null, troubles: [] }).join('\n');
+    const text = statusLines(rest, { style, now, url, endpoint, happens: null, troubles: [] }).join('\n');
     expect(text).toMatch(/champion +none/);
     expect(text).not.toMatch(/run +r|waits for|cooldown|next run|you can/);
   });
@@ -100,12 +112,12 @@ describe('tableOfModels', () => {
           site: null,
         },
       ],
-      { style, now, champions: new Map([['a', 'v1']]) }
+      { style, now, champions: new Map([['a', 'v1']]), urls: new Map([['a', 'http://127.0.0.1:8500']]) }
     );
     expect(rows).toEqual([
-      'MODEL  PHASE    CHAMPION  ENDPOINT           RUN  SINCE',
-      'a      healthy  v1        a at onprem.local  -    -',
-      'b      canary   -         -                  r    1:00',
+      'MODEL  PHASE    CHAMPION  ENDPOINT           URL                    RUN  SINCE',
+      'a      healthy  v1        a at onprem.local  http://127.0.0.1:8500  -    -',
+      'b      canary   -         -                  -                      r    1:00',
     ]);
   });
 });

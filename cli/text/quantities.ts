@@ -1,3 +1,5 @@
+import { timeText } from '@retempo/workflows/domain';
+
 const units = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -45,8 +47,8 @@ export function bytes(value: number): string {
   return `${Number(scaled.toFixed(1))} TiB`;
 }
 
-/** `2026-12-02 09:00 UTC`, as messages to people have it. */
-export const moment = (iso: string): string => `${iso.slice(0, 10)} ${iso.slice(11, 16)} UTC`;
+/** `2026-12-02 09:00 UTC`, as the sentences of the workflows have it: what is to come is never told too early. */
+export const moment = (iso: string, now: number): string => timeText(Date.parse(iso), now);
 
 /** `1 cause`, `3 causes`. */
 export const plural = (value: number, one: string, many = `${one}s`): string =>

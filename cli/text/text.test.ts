@@ -35,7 +35,16 @@ describe('quantities', () => {
     expect(bytes(1_536)).toBe('1.5 KiB');
     expect(bytes(2 ** 50)).toBe('1024 TiB');
     expect(percent(0.123)).toBe('12.3 %');
-    expect(moment('2026-12-02T09:00:12.000Z')).toBe('2026-12-02 09:00 UTC');
+  });
+
+  it('writes a moment as the workflows do: to come rounded up, past rounded down, near to the second', () => {
+    const at = '2026-12-02T09:00:12.000Z';
+    const from = (minutes: number) => moment(at, Date.parse(at) - minutes * 60_000);
+    // Who comes at 09:00 is twelve seconds too early.
+    expect(from(60)).toBe('2026-12-02 09:01 UTC');
+    expect(from(-60)).toBe('2026-12-02 09:00 UTC');
+    expect(from(2)).toBe('2026-12-02 09:00:12 UTC');
+    expect(moment('2026-12-02T09:00:00.000Z', Date.parse(at) - 3_600_000)).toBe('2026-12-02 09:00 UTC');
   });
 });
 

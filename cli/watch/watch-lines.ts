@@ -37,7 +37,7 @@ export function watchLines(seen: Observation, context: { readonly style: Style; 
   // A part that is done has handed over: the run knows to whom.
   const phase = running === null ? status.phase : partly === null || partly === 'done' ? running.phase : partly;
   // A log tail has many lines; the rewritten display has one.
-  const [happens = '', ...more] = harmless(whatHappens(seen)).split('\n');
+  const [happens = '', ...more] = harmless(whatHappens(seen, now)).split('\n');
   const { label, what: short } = labelled(phase, happens);
   const what = more.length === 0 ? short : `${short}   (${plural(more.length, 'more line')}: retempo status ${model})`;
   const follows = running === null ? undefined : followedBy[phase];
@@ -82,12 +82,12 @@ const doing: { readonly [activity: string]: string } = {
   exportRun: 'keeping the record',
 };
 
-function whatHappens(seen: Observation): string {
+function whatHappens(seen: Observation, now: number): string {
   const { status, part } = seen;
   const { running, waitingFor, detail } = status;
   if (running === null) return status.sentence;
   if (waitingFor !== null) {
-    return `waits for ${waitingFor.what}${waitingFor.until === null ? '' : ` until ${moment(waitingFor.until)}`}`;
+    return `waits for ${waitingFor.what}${waitingFor.until === null ? '' : ` until ${moment(waitingFor.until, now)}`}`;
   }
   const [activity] = part?.activities ?? [];
   const trouble = activity === undefined ? null : troubleOf(activity);

@@ -214,8 +214,17 @@ describe.skipIf(missing !== null)('retempo', () => {
       champion: expect.stringMatching(/^v1-/) as string,
     });
     expect(await json('status')).toMatchObject({
-      models: [{ model: 'tiny', champion: status.champion, endpoint: 'tiny' }],
+      models: [{ model: 'tiny', champion: status.champion, endpoint: 'tiny', endpointUrl }],
     });
+    expect((await retempo('status')).out).toContain(`tiny at onprem.local  ${endpointUrl}`);
+    // Where a caller sends its requests: the line is copied and used as it stands.
+    expect(await json('status', 'tiny')).toMatchObject({
+      endpoint: { name: 'tiny', site: 'onprem.local', url: endpointUrl },
+    });
+    const [, told = ''] =
+      /endpoint +tiny at onprem\.local +(http\S+)/.exec((await retempo('status', 'tiny')).out) ?? [];
+    const body = JSON.stringify({ inputs: [{ name: 'x', shape: [1, 1], datatype: 'FP32', data: [0.5] }] });
+    expect((await fetch(told, { method: 'POST', body })).status).toBe(200);
     const { decisions } = await json<{ decisions: readonly { what: string; by: string }[] }>('decisions', 'tiny');
     expect(decisions.map(({ what }) => what)).toEqual(expect.arrayContaining(['promoted']));
     expect((await retempo('watch', 'tiny', '--once')).out).toContain('HEALTHY');
@@ -300,6 +309,8 @@ describe.skipIf(missing !== null)('retempo', () => {
     expect(await answers(uiUrl)).toBe(false);
     expect(await answers(endpoints[0]?.url ?? '')).toBe(false);
     expect((await retempo('status', '--timeout', '2s')).code).toBe(3);
+    // Asking for the address of an endpoint that rests has not started it.
+    expect(await answers(endpoints[0]?.url ?? '')).toBe(false);
   });
 
   it('without workers it says so, in time, and goes on when one comes', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -163,6 +163,7 @@ describe.skipIf(missing !== null)('dev server', () => {
       const error = await failure(startDevServer({ stateFolder: folder, [option]: port }));
       expect(error.problem).toBe('portInUse');
       expect(error.message).toContain(`127.0.0.1:${port} is in use`);
+      expect(error.message).toContain(option === 'port' ? '--port of retempo dev' : '--ui-port of retempo dev');
       if (process.platform === 'linux') expect(error.message).toContain(`process ${process.pid} `);
     }
     await new Promise((done) => {
@@ -176,6 +177,28 @@ describe.skipIf(missing !== null)('dev server', () => {
     expect(error.problem).toBe('diedAtStart');
     expect(error.message).toContain('ended at start (3): the disk is on fire');
     expect(error.message).toContain('server.log');
+  });
+
+  it('says what to do about a database file that cannot be read, and leaves the file as it was', async () => {
+    const file = join(folder, 'temporal', 'temporal.db');
+    const bytes = Buffer.alloc(20_000, 'no database');
+    await mkdir(join(folder, 'temporal'));
+    await writeFile(file, bytes);
+    const error = await failure(startDevServer({ stateFolder: folder, uiPort: null }));
+    expect(error.problem).toBe('diedAtStart');
+    expect(error.message).toContain('file is not a database');
+    expect(error.message).toContain(`move ${file} away`);
+    expect((await readFile(file)).equals(bytes)).toBe(true);
+    // The step that was named is one that helps.
+    await rename(file, `${file}.away`);
+    await start();
+  });
+
+  it('says that its log cannot be written', async () => {
+    await mkdir(join(folder, 'temporal', 'server.log'), { recursive: true });
+    const error = await failure(startDevServer({ stateFolder: folder, uiPort: null }));
+    expect(error.problem).toBe('stateFolder');
+    expect(error.message).toContain(join(folder, 'temporal', 'server.log'));
   });
 
   it('ends a server that never answers', async () => {

@@ -81,6 +81,33 @@ describe.skipIf(missing !== null)('starters and a Temporal server', () => {
     expect(events?.filter((event) => event.workflowExecutionSignaledEventAttributes)).toHaveLength(1);
   });
 
+  it('a namespace that does not exist is no model that does not exist', async () => {
+    const starters = createStarters({ client: new Client({ connection, namespace: 'nope' }), timeoutMs: 5_000 });
+    const model = 'nobody';
+    const asks = [
+      starters.requestRetrain({ model, ...request }),
+      starters.reportEvents(model, [request]),
+      starters.getStatus(model),
+      starters.pause({ model, ...press }),
+    ];
+    for (const told of await Promise.allSettled(asks)) {
+      expect(told).toMatchObject({
+        status: 'rejected',
+        reason: { problem: 'noAccess', message: expect.stringContaining('has no namespace "nope"') },
+      });
+    }
+  });
+
+  it('a message that is no message is malformed, and says which part', async () => {
+    const model = 'asleep';
+    const starters = createStarters({ client, timeoutMs: 1_500 });
+    const wrong = { model, ...request, at: 'now' as unknown as Date };
+    await expect(starters.requestRetrain(wrong)).rejects.toMatchObject({
+      problem: 'malformed',
+      message: 'at: expected a valid Date',
+    });
+  });
+
   it('more than 50 events travel in several signals', async () => {
     const model = 'many';
     const start = { workflowId: governorId(model), taskQueue: controlQueue, args: [{}] };

@@ -87,7 +87,9 @@ export async function openInstallation(options: OpenInstallationOptions): Promis
       if (options.sites !== undefined && !options.sites.includes(id)) continue;
       const provider = options.providers.find(({ name }) => name === id.split('.')[0]);
       if (provider === undefined)
-        throw new Error(`no provider for ${id}; known: ${options.providers.map(({ name }) => name).join(', ')}`);
+        throw new Error(
+          `no provider for ${id}; known: ${options.providers.map(({ name }) => name).join(', ')}; pass it to openInstallation, or correct sites in retempo.yaml`
+        );
       sites.push(await provider.site({ id, config: entry ?? {}, context }));
     }
     stores = createStores([store, ...sites.flatMap((site) => (site.store === undefined ? [] : [site.store]))]);

@@ -9,6 +9,7 @@ export type DevServerProblem =
   | 'portInUse'
   | 'alreadyRunning'
   | 'stateFolder'
+  | 'cacheFolder'
   | 'diedAtStart'
   | 'noAnswer'
   | 'notReachable';

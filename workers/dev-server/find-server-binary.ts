@@ -42,8 +42,8 @@ export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): strin
  * Finds a Temporal CLI: `TEMPORAL_CLI`, then `temporal` on `PATH` when it is new enough, then the copy in the user's
  * cache folder, then a download into it (pinned version, checked digest). A damaged copy in the cache is fetched anew.
  *
- * Throws {@link DevServerError} with problem `notExecutable`, `tooOld`, `unsupportedPlatform`, `noSource`, `wrongHash` or
- * `corruptArchive`.
+ * Throws {@link DevServerError} with problem `notExecutable`, `tooOld`, `unsupportedPlatform`, `cacheFolder`, `noSource`, `wrongHash`
+ * or `corruptArchive`.
  */
 export async function findServerBinary(options: FindServerBinaryOptions = {}): Promise<ServerBinary> {
   const environment = options.environment ?? process.env;

@@ -74,7 +74,7 @@ export async function startGuarded(options: {
     isRunning: () => running,
     signal(signal) {
       // Once it has ended its id may belong to somebody else.
-      if (!running) throw new Error(`process ${pid} has ended`);
+      if (!running) throw new Error(`process ${pid} has ended; start a new one`);
       process.kill(pid, signal);
     },
     async stop() {

@@ -1,4 +1,4 @@
-import { mkdir, open, stat } from 'node:fs/promises';
+import { appendFile, mkdir, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevServerError, messageOf } from './dev-server-error.js';
@@ -78,14 +78,14 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     throw new DevServerError(
       'alreadyRunning',
       `a Temporal dev server already runs on ${stateFolder} (process ${running.pid}, ${running.address}); ` +
-        'use it, stop it, or choose another state folder'
+        'use it, stop it, or choose another state folder (state: in retempo.yaml)'
     );
   }
   const folder = join(stateFolder, 'temporal');
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw new DevServerError(
       'stateFolder',
-      `the state folder ${stateFolder} cannot be used (${messageOf(error)}); choose a folder that can be written`
+      `the state folder ${stateFolder} cannot be used (${messageOf(error)}); choose a folder that can be written (state: in retempo.yaml)`
     );
   });
   const binary = await findServerBinary(options);
@@ -120,6 +120,12 @@ async function startOnce(input: {
     (found) => found.size,
     () => 0
   );
+  await appendFile(logFile, '').catch((error: unknown) => {
+    throw new DevServerError(
+      'stateFolder',
+      `the log ${logFile} cannot be written (${messageOf(error)}); make it writable, or choose another state folder (state: in retempo.yaml)`
+    );
+  });
   const server = await startGuarded({
     program: input.program,
     arguments: serverArguments({ port, uiPort, namespace, databaseFile, dynamicConfig: options.dynamicConfig ?? {} }),
@@ -132,7 +138,15 @@ async function startOnce(input: {
     );
   });
   try {
-    await ready({ server, address, namespace, logFile, logStart, timeoutMs: options.startTimeoutMs ?? 30_000 });
+    await ready({
+      server,
+      address,
+      namespace,
+      databaseFile,
+      logFile,
+      logStart,
+      timeoutMs: options.startTimeoutMs ?? 30_000,
+    });
     await recordDevServer(stateFolder, { address, uiUrl, namespace, pid: server.pid, databaseFile });
   } catch (error) {
     await server.stop();
@@ -192,7 +206,7 @@ async function choosePort(wanted: number | undefined, option: 'port' | 'uiPort')
   throw new DevServerError(
     'portInUse',
     `port 127.0.0.1:${wanted} is in use${by === null ? '' : ` by ${by}`}; stop that process, ` +
-      `or choose another port with the option ${option} (0 = any free one)`
+      `or choose another port with the option ${option} (${option === 'port' ? '--port' : '--ui-port'} of retempo dev; 0 = any free one)`
   );
 }
 
@@ -201,6 +215,7 @@ async function ready(input: {
   readonly server: GuardedProcess;
   readonly address: string;
   readonly namespace: string;
+  readonly databaseFile: string;
   readonly logFile: string;
   readonly logStart: number;
   readonly timeoutMs: number;
@@ -214,19 +229,24 @@ async function ready(input: {
       throw new DevServerError(
         'diedAtStart',
         `the Temporal server ended at start (${String(await server.ended)}): ${await tailOf(input)}\n` +
-          `The whole log is in ${input.logFile}`
+          `The whole log is in ${input.logFile}. ${nextStepAfterDeath(input.databaseFile)}`
       );
     }
     if (Date.now() > until) {
       throw new DevServerError(
         'noAnswer',
         `the Temporal server did not answer at ${address} within ${input.timeoutMs} ms (${problem}): ` +
-          `${await tailOf(input)}\nThe whole log is in ${input.logFile}`
+          `${await tailOf(input)}\nThe whole log is in ${input.logFile}. Try again; on a busy machine give it more time (startTimeoutMs)`
       );
     }
     await Promise.race([sleep(50), server.ended]);
   }
 }
+
+/** What a person can do when the log does not say it: most often the file is of another version, or damaged. */
+const nextStepAfterDeath = (databaseFile: string): string =>
+  `Mend what it says, then try again; if the database file cannot be read, move ${databaseFile} away (what the server knew goes ` +
+  'with it; artifacts and the registry stay) and: retempo apply';
 
 async function tailOf(input: { readonly logFile: string; readonly logStart: number }): Promise<string> {
   const file = await open(input.logFile, 'r').catch(() => null);

@@ -48,7 +48,10 @@ export async function connectWorkers(options: {
   const { temporal, metricsPort } = options.config;
   installRuntime({ metricsPort });
   const secretOf = async (reference: string): Promise<string> => {
-    if (options.secret === undefined) throw new Error(`no secrets are available to resolve ${reference}`);
+    if (options.secret === undefined)
+      throw new Error(
+        `no secrets are available to resolve ${reference}; pass connectWorkers({ secret }), such as environmentSecrets()`
+      );
     return options.secret(reference.replace(/^secret:/, ''));
   };
   const apiKey = temporal.apiKey === null ? undefined : await secretOf(temporal.apiKey);
