@@ -22,6 +22,8 @@ export function resolvePolicy(policy: DriftPolicy | undefined): Required<DriftPo
     minRows: 500,
     referenceTimes: 10,
     confirmAtOnceImportance: 0.2,
+    settledAfter: 3,
+    calmBelow: 0.8,
     ...policy,
   };
   requireShare('policy.falseDiscoveryRate', resolved.falseDiscoveryRate);
@@ -33,6 +35,8 @@ export function resolvePolicy(policy: DriftPolicy | undefined): Required<DriftPo
   requireCount('policy.minRows', resolved.minRows, 1);
   requirePositive('policy.referenceTimes', resolved.referenceTimes);
   requireProbability('policy.confirmAtOnceImportance', resolved.confirmAtOnceImportance);
+  requireCount('policy.settledAfter', resolved.settledAfter, 1);
+  requireShare('policy.calmBelow', resolved.calmBelow);
   return resolved;
 }
 
@@ -55,6 +59,9 @@ export function requireFeatures({ features, history = [] }: JudgeDriftInput): vo
   history.forEach((window, i) => {
     requireObject(`history[${i}]`, window);
     requireArray(`history[${i}].drifted`, window.drifted);
+    if (window.unsettled === undefined) return;
+    requireObject(`history[${i}].unsettled`, window.unsettled);
+    for (const [name, calm] of Object.entries(window.unsettled)) requireCount(`history[${i}].unsettled.${name}`, calm);
   });
 }
 

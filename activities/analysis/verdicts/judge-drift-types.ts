@@ -33,6 +33,8 @@ export interface DriftWindow {
   readonly verdict: Verdict;
   /** Features that drifted in it. */
   readonly drifted: readonly string[];
+  /** Features that drifted in it or before and are not settled since: how many calm windows each has had in a row. */
+  readonly unsettled?: Readonly<Record<string, number>>;
 }
 
 /** Limits of the drift rule. */
@@ -49,6 +51,10 @@ export interface DriftPolicy {
   readonly referenceTimes?: number;
   /** A major drift of a feature with at least this importance is confirmed at once. Default .2. */
   readonly confirmAtOnceImportance?: number;
+  /** Calm windows in a row after which a feature that drifted is settled. Default 3. */
+  readonly settledAfter?: number;
+  /** A window is calm for a feature whose effect is below this share of `effectAtLeast`. Default .8. */
+  readonly calmBelow?: number;
 }
 
 /** Input of `judgeDrift`. */
@@ -107,6 +113,11 @@ export interface DriftJudgement {
   /** Features that drifted in this window, confirmed or not, importance 0 left out. */
   readonly drifted: readonly string[];
   readonly confirmed: readonly string[];
+  /**
+   * Features that drifted, now or before, and have not been calm for `settledAfter` windows in a row since: a suspicion is
+   * over when there are none. They do not change the verdict, which is about this window.
+   */
+  readonly unsettled: readonly string[];
   /** To be appended to `history` for the next window. */
   readonly window: DriftWindow;
 }

@@ -335,7 +335,9 @@ describe('invariants of judgeDrift', () => {
           expect(f.confirmed).toBe(f.verdict === 'fail');
           if (f.importance === 0) expect(['pass', 'noData']).toContain(f.verdict);
         }
-        expect(result.window).toEqual({ verdict, drifted: result.drifted });
+        expect(result.window).toMatchObject({ verdict, drifted: result.drifted });
+        expect(result.unsettled).toEqual(Object.keys(result.window.unsettled!));
+        expect(result.unsettled).toEqual(expect.arrayContaining([...result.drifted]));
       }),
       { numRuns }
     );

@@ -1,4 +1,5 @@
 import { benjaminiHochberg } from '../multiple-testing/index.js';
+import { requireObject } from '../input.js';
 import { allRows, compareWindows } from './judge-drift-compare.js';
 import { requireFeatures, resolvePolicy } from './judge-drift-input.js';
 import { featureReason } from './judge-drift-reasons.js';
@@ -22,7 +23,8 @@ import type { Verdict } from './judge-metric-types.js';
  * (numeric) or chi-square (categorical, rare categories pooled), together with a test of missingness. Effect: PSI with
  * missing as a bin of its own, for numeric features also the shift in standard deviations; the larger one counts.
  * Drift is confirmed when the same feature drifted in 2 of the last 3 windows with data, or at once when it is major
- * and the feature important. Features of importance 0 are reported and never decide.
+ * and the feature important. Features of importance 0 are reported and never decide. A feature that drifted stays
+ * `unsettled` until 3 windows in a row were calm, with an effect below 80 % of the limit.
  *
  * Verdict: fail = a drift is confirmed; else noData = no feature has enough rows; else inconclusive = a drift is not
  * confirmed yet, or a feature has too few rows; else pass. Rule and measured error rates: drift 0.4 and 6.
@@ -34,6 +36,7 @@ import type { Verdict } from './judge-metric-types.js';
  * judgeDrift({ features: [{ name: 'age', kind: 'numeric', train: { values }, current: { values: now } }] }).verdict;
  */
 export function judgeDrift(input: JudgeDriftInput): DriftJudgement {
+  requireObject('input', input);
   const policy = resolvePolicy(input.policy);
   requireFeatures(input);
   const compared = input.features.map((feature) => compare(feature, policy));
@@ -48,14 +51,39 @@ export function judgeDrift(input: JudgeDriftInput): DriftJudgement {
   const drifted = matters.filter((feature) => feature.drifted).map(({ name }) => name);
   const confirmed = matters.filter((feature) => feature.confirmed).map(({ name }) => name);
   const verdict = overall(features);
+  const unsettled = unsettledAfter(features, input.history?.at(-1)?.unsettled ?? {}, policy);
   return {
     verdict,
     reasons: reasonsOf(features, verdict, policy),
     features,
     drifted,
     confirmed,
-    window: { verdict, drifted },
+    unsettled: Object.keys(unsettled),
+    window: { verdict, drifted, unsettled },
   };
+}
+
+/**
+ * One calm window is no proof that a drift is over, and an effect just below the limit is not calm: without this a feature
+ * at the limit would be suspected and cleared at every other window. A feature without data keeps the calm it had.
+ */
+function unsettledAfter(
+  features: readonly FeatureJudgement[],
+  before: Readonly<Record<string, number>>,
+  policy: Required<DriftPolicy>
+): Readonly<Record<string, number>> {
+  const after: [string, number][] = [];
+  for (const { name, importance, drifted, effect } of features) {
+    const known = Object.hasOwn(before, name) ? before[name]! : null;
+    if (importance === 0) continue;
+    if (drifted) after.push([name, 0]);
+    else if (known !== null) {
+      const isCalm = effect !== null && effect < policy.calmBelow * policy.effectAtLeast;
+      const calm = effect === null ? known : isCalm ? known + 1 : 0;
+      if (calm < policy.settledAfter) after.push([name, calm]);
+    }
+  }
+  return Object.fromEntries(after);
 }
 
 interface Compared {

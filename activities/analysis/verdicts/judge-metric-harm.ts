@@ -17,6 +17,7 @@ export const isSmall = (
     candidateEvents: events / spec.overdispersion,
     championEvents: (trials - events) / spec.overdispersion,
     candidateShare: spec.ignoreBelow,
+    championShare: 1 - spec.ignoreBelow,
   };
   return countEvidence(split, 1, 'less', spec.priorStrength) >= -Math.log(alpha);
 };
@@ -36,6 +37,7 @@ const harmSplits = (
       candidateEvents: harmful.events / spec.overdispersion,
       championEvents: other.events / spec.overdispersion,
       candidateShare: harmful.trials / trials,
+      championShare: other.trials / trials,
     });
   }
   return splits;

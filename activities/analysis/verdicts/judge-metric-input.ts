@@ -8,6 +8,7 @@ import {
   requireNonNegative,
   requireObject,
   requireOneOf,
+  requireParameter,
   requirePositive,
   requireShare,
 } from '../input.js';
@@ -26,12 +27,15 @@ import type { Counts } from '../input.js';
 export const MEAN_BURN_IN = 100;
 const DEFAULT_TUNING = 5_000;
 
+/** A step without the property is a step with nothing in it. */
+const holds = (arm: MetricArm | undefined, key: string): boolean => (arm ?? null) !== null && key in (arm as object);
+
 /** Whether an arm holds event counts. */
-export const isCounts = (arm: MetricArm): arm is Counts => arm !== null && 'trials' in arm;
+export const isCounts = (arm: MetricArm): arm is Counts => holds(arm, 'trials');
 /** Whether an arm holds moments. */
-export const isMoments = (arm: MetricArm): arm is ArmMoments => arm !== null && 'sumSquares' in arm;
+export const isMoments = (arm: MetricArm): arm is ArmMoments => holds(arm, 'sumSquares');
 /** Whether an arm could not be read. */
-export const isArmError = (arm: MetricArm): arm is ArmError => arm !== null && 'error' in arm;
+export const isArmError = (arm: MetricArm): arm is ArmError => holds(arm, 'error');
 
 /** Trials or values of an arm; 0 where there is none. */
 export const unitsOf = (arm: MetricArm): number => {
@@ -116,7 +120,7 @@ export const resolveMetric = (input: JudgeMetricInput): ResolvedSpec => {
   }
   const worseThan = spec.worseThan ?? (scale === 'ratio' ? 1 : 0);
   const safeBelow = spec.safeBelow ?? 2;
-  const check = scale === 'ratio' ? requirePositive : requireFinite;
+  const check = scale === 'ratio' ? requireParameter : requireFinite;
   check('spec.worseThan', worseThan);
   check('spec.safeBelow', safeBelow);
   if (safeBelow < worseThan) reject('spec.safeBelow', `at least worseThan (${worseThan})`, safeBelow);
@@ -128,14 +132,17 @@ export const resolveMetric = (input: JudgeMetricInput): ResolvedSpec => {
     requireShare('spec.ignoreBelow', ignoreBelow);
   }
   const priorStrength = spec.priorStrength ?? DEFAULT_PRIOR_STRENGTH;
-  requirePositive('spec.priorStrength', priorStrength);
+  requireParameter('spec.priorStrength', priorStrength);
   const overdispersion = spec.overdispersion ?? 1;
   requireFinite('spec.overdispersion', overdispersion);
   if (overdispersion < 1) reject('spec.overdispersion', 'at least 1', overdispersion);
   const tuning = spec.tuning ?? DEFAULT_TUNING;
   requirePositive('spec.tuning', tuning);
+  requireCount('spec.minUnits', spec.minUnits ?? 1);
   const minUnits = Math.max(spec.minUnits ?? 1, kind === 'mean' ? MEAN_BURN_IN : 1);
-  requireCount('spec.minUnits', spec.minUnits ?? minUnits);
+  for (const field of ['name', 'unit', 'valueUnit'] as const) {
+    if (spec[field] !== undefined && typeof spec[field] !== 'string') reject(`spec.${field}`, 'a text', spec[field]);
+  }
   if (previous !== undefined) requireState(previous);
   return {
     kind,

@@ -102,6 +102,11 @@ export const resolveRollout = (
     requireObject('previous', previous);
     if (previous.v !== 1) reject('previous.v', '1', previous.v);
     requireFinite('previous.srmLogBayesFactor', previous.srmLogBayesFactor);
+    if (previous.rolledBack !== null && typeof previous.rolledBack !== 'string') {
+      reject('previous.rolledBack', 'null or a reason', previous.rolledBack);
+    }
+    requireObject('previous.errorStreaks', previous.errorStreaks);
+    requireObject('previous.missingSince', previous.missingSince);
   }
   return { rules, step: current };
 };

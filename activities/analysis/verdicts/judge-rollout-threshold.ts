@@ -1,5 +1,5 @@
 import { AnalysisInputError } from '../errors.js';
-import { requireCount, requireNumber, requireObject } from '../input.js';
+import { reject, requireCount, requireNumber, requireObject } from '../input.js';
 import type { Verdict } from './judge-metric-types.js';
 import { formatNumber } from './judge-metric-reasons.js';
 
@@ -49,12 +49,21 @@ export const judgeThreshold = (input: JudgeThresholdInput): ThresholdJudgement =
   const { spec, value, previous } = input;
   requireObject('spec', spec);
   const { name = 'bound', min = -Infinity, max = Infinity, failureLimit = 0, valueUnit } = spec;
+  for (const field of ['name', 'valueUnit'] as const) {
+    if (spec[field] !== undefined && typeof spec[field] !== 'string') reject(`spec.${field}`, 'a text', spec[field]);
+  }
   requireNumber('spec.min', min);
   requireNumber('spec.max', max);
   requireCount('spec.failureLimit', failureLimit);
   if (spec.min === undefined && spec.max === undefined) throw new AnalysisInputError('spec', 'must have min or max');
   if (min > max) throw new AnalysisInputError('spec.min', `must be at most max (${max}), got ${min}`);
-  if (previous !== undefined) requireCount('previous.failures', previous.failures);
+  if (previous !== undefined) {
+    requireObject('previous', previous);
+    requireCount('previous.failures', previous.failures);
+    if (previous.failed !== null && typeof previous.failed !== 'string') {
+      reject('previous.failed', 'null or a reason', previous.failed);
+    }
+  }
   const before = previous?.failures ?? 0;
   const latched = previous?.failed ?? null;
   const unit = valueUnit === undefined ? '' : ` ${valueUnit}`;

@@ -1,5 +1,5 @@
 import { normalQuantile } from '../distributions/index.js';
-import { requireCount, requireObject, requirePositive, requireShare } from '../input.js';
+import { requireCount, requireObject, requireParameter, requirePositive, requireShare } from '../input.js';
 import { createRandom } from '../random.js';
 import { countEvidence } from '../sequential/count-evidence.js';
 import { DEFAULT_PRIOR_STRENGTH } from '../sequential/index.js';
@@ -84,8 +84,8 @@ export const powerCount = (input: PowerCountInput): PowerCountResult => {
   requirePositive('ratio', ratio);
   if (baseRate * ratio >= 1)
     throw new AnalysisInputError('ratio', `must leave the candidate's rate below 1, got ${baseRate * ratio}`);
-  requirePositive('allowedRatio', allowedRatio);
-  requirePositive('safeBelow', safeBelow);
+  requireParameter('allowedRatio', allowedRatio);
+  requireParameter('safeBelow', safeBelow);
   if (safeBelow < allowedRatio)
     throw new AnalysisInputError('safeBelow', `must be at least allowedRatio (${allowedRatio}), got ${safeBelow}`);
   if (ignoreBelow !== null) requireShare('ignoreBelow', ignoreBelow);
@@ -93,10 +93,11 @@ export const powerCount = (input: PowerCountInput): PowerCountResult => {
   requireShare('alpha', alpha);
   requireCount('looks', looks, 1);
   requireCount('perLook', perLook, 1);
-  requirePositive('priorStrength', priorStrength);
+  requireParameter('priorStrength', priorStrength);
   requireCount('trials', trials, 1);
   const championPerLook = Math.max(1, Math.round((perLook * (1 - share)) / share));
   const candidateShare = perLook / (perLook + championPerLook);
+  const championShare = championPerLook / (perLook + championPerLook);
   const needed = -Math.log(alpha);
   const random = createRandom(seed);
   const decidedAt: number[] = [];
@@ -108,7 +109,7 @@ export const powerCount = (input: PowerCountInput): PowerCountResult => {
     for (let look = 1; look <= looks; look += 1) {
       candidateEvents += random.binomial(perLook, baseRate * ratio);
       championEvents += random.binomial(championPerLook, baseRate);
-      const split = { candidateEvents, championEvents, candidateShare };
+      const split = { candidateEvents, championEvents, candidateShare, championShare };
       const safe = countEvidence(split, safeBelow, 'less', priorStrength) >= needed;
       const small = isSmall(candidateEvents, look * perLook, alpha, { ignoreBelow, priorStrength, overdispersion: 1 });
       const worse = countEvidence(split, allowedRatio, 'greater', priorStrength) >= needed;

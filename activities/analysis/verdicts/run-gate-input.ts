@@ -91,6 +91,9 @@ function resolveSlices(gate: GateSpec, metrics: ResolvedGate['metrics']): Resolv
   if (slices === null) return null;
   requireObject('gate.slices', slices);
   requireArray('gate.slices.by', slices.by, 1);
+  for (const [i, property] of slices.by.entries()) {
+    if (typeof property !== 'string' || property === '') reject(`gate.slices.by[${i}]`, 'a property of the rows', property);
+  }
   requireCount('gate.slices.minRows', slices.minRows, 2);
   if (!metrics.some(({ name }) => gateMetrics[name].loss !== null)) {
     throw new AnalysisInputError('gate.slices', 'needs a metric with a loss per row, such as logLoss or accuracy');

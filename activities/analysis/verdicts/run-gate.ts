@@ -1,3 +1,4 @@
+import { requireObject } from '../input.js';
 import { formatCount } from './judge-metric-reasons.js';
 import type { Verdict } from './judge-metric-types.js';
 import { anchorCheck, betterCheck, floorCheck, noComparison, notWorseCheck, type GateData } from './run-gate-checks.js';
@@ -29,6 +30,7 @@ import type { GateCheck, GateInput, GateResult } from './run-gate-types.js';
  * runGate({ gate: { metrics: { logLoss: { atMost: 0.6, notWorseBy: 0.005 } }, seed: 1 }, rows }).verdict; // 'pass'
  */
 export function runGate(input: GateInput): GateResult {
+  requireObject('input', input);
   const gate = resolveGate(input.gate);
   const judged = judgedRows(input.rows, gate);
   if ('problems' in judged) {

@@ -45,6 +45,18 @@ describe('the features of one window', () => {
     expect(report.reason.length).toBeGreaterThan(10);
   });
 
+  it('does not call a calm window a pass while a drift before it is not over', async () => {
+    world = createMonitorWorld();
+    const drifted = { verdict: 'inconclusive', drifted: ['x'], unsettled: { x: 0 } };
+    const first = await judge(10, [drifted]);
+    expect(first.report).toMatchObject({ verdict: 'inconclusive', confirmed: false });
+    expect(first.report.reason).toContain('not over yet: x has had 1 of 3 calm windows since it drifted');
+    const second = await judge(11, first.history);
+    expect(second.report.verdict).toBe('inconclusive');
+    const third = await judge(12, second.history);
+    expect(third.report).toMatchObject({ verdict: 'pass', reason: expect.not.stringContaining('not over yet') });
+  });
+
   it('names the drifted feature with its numbers', async () => {
     world = createMonitorWorld({ shift: (day) => (day >= 10 ? 0.6 : 0) });
     const { report } = await judge(10);

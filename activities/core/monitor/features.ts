@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { judgeDrift, type DriftFeature, type DriftWindow } from '@retempo/analysis';
+import { judgeDrift, type DriftFeature, type DriftJudgement, type DriftWindow } from '@retempo/analysis';
 import type { ModelSpec, VersionRecord, WindowReport } from '@retempo/workflows/contracts';
 import { materialize, type Stores } from '../artifacts/index.js';
 import { featureBins, profileOf, type DueWindow, type FeatureBins, type Profile } from '../data/index.js';
@@ -7,7 +7,7 @@ import type { Call } from '../ports/index.js';
 import type { Registry } from '../registry/index.js';
 import { inTemporaryFolder } from './snapshot.js';
 
-/** Windows that the memory of drifted features goes back: confirmation needs the same feature in 2 of 3. */
+/** Windows that the memory of drifted features goes back: confirmation needs the same feature in 2 of 3, the last has the rest. */
 const rememberedWindows = 3;
 
 export interface FeaturesInput {
@@ -52,17 +52,32 @@ export async function judgeFeatures(
     history: history as readonly DriftWindow[],
     policy: { minRows: spec.watch.minRows },
   });
+  const reason = judgement.reasons.slice(0, 3).join('; ') || `${current.rows} rows, no feature has drifted`;
   const report: WindowReport = {
     windowId: `${window.from}/${window.to}`,
     part: 'features',
     revision: 1,
-    verdict: judgement.verdict === 'inconclusive' && judgement.drifted.length > 0 ? 'fail' : judgement.verdict,
+    verdict: verdictOf(judgement),
     confirmed: judgement.confirmed.length > 0,
-    reason: judgement.reasons.slice(0, 3).join('; ') || `${current.rows} rows, no feature has drifted`,
+    reason: stillSuspect(judgement) ? `${reason}; not over yet: ${calmText(judgement)}` : reason,
     champion: champion.version,
   };
   return { report, history: [...history, judgement.window].slice(-rememberedWindows) };
 }
+
+/** A calm window, but a drift before it is not over: a pass would clear the suspicion too early. */
+const stillSuspect = ({ verdict, unsettled }: DriftJudgement): boolean => verdict === 'pass' && unsettled.length > 0;
+
+function verdictOf(judgement: DriftJudgement): WindowReport['verdict'] {
+  if (stillSuspect(judgement)) return 'inconclusive';
+  // A drift that another window has to confirm is a finding all the same.
+  return judgement.verdict === 'inconclusive' && judgement.drifted.length > 0 ? 'fail' : judgement.verdict;
+}
+
+const calmText = ({ window }: DriftJudgement): string =>
+  Object.entries(window.unsettled ?? {})
+    .map(([name, calm]) => `${name} has had ${calm} of 3 calm windows since it drifted`)
+    .join(', ');
 
 /** Missing values are told apart from the other bins: they have a test of their own. */
 function asDriftFeature({ name, kind, importance, labels, train, current }: FeatureBins): DriftFeature {
