@@ -146,7 +146,12 @@ export async function problemsOf(world: ChaosWorld, releaseId: string, expected:
   const alive = liveProcesses(keys);
   check(alive.length === 0, `processes ${alive.join(', ')} of its jobs still run`);
 
-  const { versions, history, decisions } = await registered(world, releaseId);
+  // The governor answers questions from what it knows; that it knows it is on record a moment later, also after a crash.
+  const { versions, history, decisions } = await world.until(
+    `the end of ${releaseId} on record`,
+    () => registered(world, releaseId),
+    (found) => found.decisions.some(({ by }) => by === 'release')
+  );
   const [version] = versions;
   const champion = expected.result === 'promoted' ? version?.version : expected.before;
   if (expected.result !== 'cancelled') check(versions.length === 1, `${versions.length} versions are registered`);
