@@ -23,7 +23,7 @@ const labelOf = (n: number) => (share(n) < 0.4 ? 1 : 0);
 /** A model that knows a part of what will happen: 0 nothing, 1 nearly all. */
 const predict = (skill: number) => (n: number) => 0.4 * (1 - skill) + (0.02 + 0.96 * labelOf(n)) * skill;
 
-const labels = () =>
+const labels = (unitOf: (n: number) => string) =>
   world.seal('data/labels', (folder) =>
     writeRows(
       join(folder, 'labels.parquet'),
@@ -32,7 +32,7 @@ const labels = () =>
         key: `r${n}`,
         time: `2026-01-01 00:${String(Math.floor(n / 60)).padStart(2, '0')}:${String(n % 60).padStart(2, '0')}`,
         label: labelOf(n),
-        unit: `u${n}`,
+        unit: unitOf(n),
         'slice:place': n % 4 === 0 ? 'ORD' : 'JFK',
       }))
     )
@@ -45,10 +45,15 @@ const predictions = (of: (n: number) => number | string, count = rows): Promise<
 
 async function question(
   arms: Partial<GateInput['predictions']> = {},
-  change: { readonly spec?: Partial<ModelSpec>; readonly policyDigest?: string } = {}
+  change: {
+    readonly spec?: Partial<ModelSpec>;
+    readonly policyDigest?: string;
+    /** What varies independently; default every row. */
+    readonly unitOf?: (n: number) => string;
+  } = {}
 ): Promise<GateInput> {
   const spec = world.spec(change.spec);
-  const snapshot = await labels();
+  const snapshot = await labels(change.unitOf ?? ((n) => `u${n}`));
   const version = {
     artifact: { v: 1, uri: `${world.store.root}versions/a/`, digest: `sha256:${'a'.repeat(64)}`, bytes: 1 },
     data: { labels: snapshot },
@@ -97,6 +102,35 @@ describe('the gate on files', () => {
     expect(result.verdict).toBe('fail');
     expect(result.reasons[0]).toMatch(/^logLoss notWorseBy: .*margin/);
     expect(result.gain).toBeLessThan(0);
+  });
+
+  it('what varies together counts once: rows of eight days that rise and fall together prove nothing', async () => {
+    /** Knows the truth to 60 %, on every other day a little less and on those between a little more. */
+    const truth = (swing: number) => (n: number) => {
+      const p = 0.6 * Math.exp(n % 8 < 4 ? swing : -swing);
+      return labelOf(n) === 1 ? p : 1 - p;
+    };
+    const arms = { candidate: await predictions(truth(0.05)), champion: await predictions(truth(0)) };
+    const of = async (unitOf: (n: number) => string) =>
+      named(await ask(await question(arms, { unitOf })), 'logLoss notWorseBy');
+    const single = await of((n) => `u${n}`);
+    expect([single.verdict, single.n]).toEqual(['pass', rows]);
+    const daily = await of((n) => `day ${n % 8}`);
+    expect([daily.verdict, daily.n, daily.estimate]).toEqual(['inconclusive', rows, single.estimate]);
+    const width = ({ lower, upper }: typeof daily) => upper! - lower!;
+    expect(width(daily)).toBeGreaterThan(5 * width(single));
+  });
+
+  it('the interval has the confidence that is asked for', async () => {
+    const arms = { champion: await predictions(predict(0.48)) };
+    const { gate } = world.spec();
+    const at = async (confidence: number) => {
+      const input = await question(arms, { spec: { gate: { ...gate, confidence } }, policyDigest: `c ${confidence}` });
+      return named(await ask(input), 'logLoss notWorseBy');
+    };
+    const [wide, narrow] = [await at(0.99), await at(0.8)];
+    expect(wide.estimate).toBe(narrow.estimate);
+    expect(wide.upper! - wide.lower!).toBeGreaterThan(1.5 * (narrow.upper! - narrow.lower!));
   });
 
   it('22: without a champion the comparison passes visibly', async () => {

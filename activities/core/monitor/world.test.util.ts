@@ -27,7 +27,7 @@ export function share(n: number): number {
 export interface Row {
   readonly id: string;
   readonly at: string;
-  readonly x: number;
+  readonly x: number | null;
   readonly place: string;
   readonly late: number | null;
 }
@@ -36,6 +36,8 @@ export interface Row {
 export interface Days {
   /** Added to `x` on a day. */
   readonly shift?: (day: number) => number;
+  /** Share of rows without `x` on a day; default 0. */
+  readonly missing?: (day: number) => number;
   /** Share of rows at ORD on a day; default a third, as at the two other places. */
   readonly atOrd?: (day: number) => number;
   /** Share of rows that are late on a day; default .3. */
@@ -84,7 +86,7 @@ const plainSpec: Omit<ModelSpec, 'data' | 'code'> = {
 };
 
 /** A store, a registry, a source that grows day by day and a request log, all in one temporary folder. */
-export function createMonitorWorld(days: Days = {}) {
+export function createMonitorWorld(days: Days = {}, format: 'parquet' | 'csv' = 'parquet') {
   const root = mkdtempSync(join(tmpdir(), 'retempo-monitor-test-'));
   const folder = (...path: string[]): string => {
     const made = join(root, ...path);
@@ -111,7 +113,10 @@ export function createMonitorWorld(days: Days = {}) {
       return {
         id: `r${n}`,
         at: at.replace('T', ' ').replace('Z', ''),
-        x: share(n) + share(n + 1_000_003) + (days.shift?.(day) ?? 0),
+        x:
+          share(n + 4_000_037) < (days.missing?.(day) ?? 0)
+            ? null
+            : share(n) + share(n + 1_000_003) + (days.shift?.(day) ?? 0),
         place: placeOf(share(n + 2_000_003), days.atOrd?.(day) ?? 1 / 3),
         late: share(n + 3_000_017) < (days.late?.(day) ?? 0.3) ? 1 : 0,
       };
@@ -125,7 +130,7 @@ export function createMonitorWorld(days: Days = {}) {
     return sealFolder({ store, folder: made, prefix }, call());
   }
 
-  const data = dataSpec(join(live, '*.parquet'), { label: { column: 'late', arrivesAfterMs: 2 * DAY_MS } });
+  const data = dataSpec(join(live, `*.${format}`), { label: { column: 'late', arrivesAfterMs: 2 * DAY_MS } });
   const day = (n: number) => new Date(firstDay + n * DAY_MS).toISOString();
 
   return {
@@ -153,7 +158,13 @@ export function createMonitorWorld(days: Days = {}) {
       );
       // The first event of the next day tells that the last one is over.
       const next = rowsOf(last + 1)[0]!;
-      await writeRows(join(live, 'all.parquet'), columns, [...known, { ...next, late: null }]);
+      const all = [...known, { ...next, late: null }];
+      if (format === 'parquet') {
+        await writeRows(join(live, 'all.parquet'), columns, all);
+        return;
+      }
+      const lines = all.map(({ id, at, x, place, late }) => [id, at, x, place, late].join(','));
+      writeFileSync(join(live, 'all.csv'), `id,at,x,place,late\n${lines.join('\n')}\n`);
     },
 
     /** The version answers every request of these days with this probability. */

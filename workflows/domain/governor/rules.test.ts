@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ReleaseOutcome, ReleaseResult, RetrainSpec, Trigger, WindowReport } from '../../contracts/index.js';
-import { initialGovernor, rememberedWindows, type GovernorState } from './state.js';
+import { answeredBefore, initialGovernor, rememberedAnswers, rememberedWindows, type GovernorState } from './state.js';
 import { phaseOf } from './status.js';
 import {
   answerTrigger,
@@ -350,6 +350,29 @@ describe('buttons', () => {
   it('a rollback is on record whether or not it was done', () => {
     expect(last(noteRollback(calm, 'ann', 'complaints', true, t0)).what).toBe('rollback asked for');
     expect(last(noteRollback(calm, 'ann', 'nothing before', false, t0)).what).toBe('rollback refused');
+  });
+
+  it('a hold is what people see of it, until its time is over', () => {
+    const held = { ...calm, next: null, suspect: { windowId: 'w', reason: 'r' }, hold: { reason: 'r', until: t0 + 1 } };
+    expect([phaseOf(held, policy, t0), phaseOf(held, policy, t0 + 1)]).toEqual(['hold', 'suspect']);
+  });
+
+  it('nothing wakes a governor while its run is on: the run reports', () => {
+    const busy = ask(frozen({ ...started(), drift: { windowId: 'w', reason: 'r' } }), trigger('event', 'a')).state;
+    expect(busy.next).not.toBeNull();
+    expect(nextWake(busy, { ...policy, on: { ...policy.on, everyMs: hour } }, t0)).toBeNull();
+  });
+
+  it('answers that nobody can ask for again are forgotten with their triggers', () => {
+    let state = calm;
+    // Every answer is another one: each names the time at which the budget is free.
+    for (let n = 0; n < rememberedAnswers + 200; n++) {
+      const now = t0 + n * hour;
+      state = ask({ ...state, starts: [now, now] }, trigger('event', `e${n}`), now).state;
+    }
+    expect([state.answered.length, state.outcomes.length]).toEqual([rememberedAnswers, rememberedAnswers]);
+    const [key] = state.answered[0]!;
+    expect(answeredBefore(state, key)?.[2]).toContain(new Date(t0 + 200 * hour + 30 * day).toISOString().slice(0, 10));
   });
 
   it('a refusal during a hold says until when', () => {
