@@ -1,4 +1,5 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -84,6 +85,34 @@ describe('onprem jobs: death of the worker', () => {
       await finish(intent);
     }
   });
+
+  it.each(['SIGINT', 'SIGHUP', 'SIGKILL'] as const)(
+    'J2 %s to the whole process group of the worker, as a terminal sends it, leaves the job alone',
+    async (signal) => {
+      const intent = world.job('run');
+      const input = {
+        site: 'onprem.local',
+        root: world.root,
+        owner: world.owner,
+        slots: 50,
+        store: world.storeRoot,
+        intent,
+        killAtHeartbeat: null,
+      };
+      const worker = spawn(process.execPath, [walker, JSON.stringify(input)], { detached: true, stdio: 'ignore' });
+      const ended = once(worker, 'exit');
+      await steps.untilRunning(intent.key);
+      const supervisor = world.supervisor(intent.key);
+      process.kill(-(worker.pid ?? 0), signal);
+      expect((await ended)[1]).toBe(signal);
+      const ref = await steps.submit(intent);
+      expect(await world.open().describe(ref, freeCall())).toMatchObject({ phase: 'running' });
+      expect(world.supervisor(intent.key)).toEqual(supervisor);
+      await steps.stop(intent.key);
+      expect(await steps.await(ref)).toMatchObject({ result: 'stopped' });
+      expect(world.started(intent.key)).toHaveLength(1);
+    }
+  );
 
   it('J1 cancel during submit leaves at most a job that the next submit adopts', async () => {
     for (const delayMs of [0, 1, 5, 20]) {

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createCheckpointActivities, createStores, materialize, sealFolder } from '@retempo/activities';
 import { eventually, freeCall, jobSteps, rejectsWith } from '@retempo/activities/conformance';
 import { PortError } from '@retempo/activities/ports';
@@ -97,6 +98,16 @@ describe('onprem jobs: what the program is given', () => {
         .sort()
     ).toEqual(['HOME', 'LANG', 'ORACLE', 'PATH', 'PLAIN', 'TMPDIR', 'TOKEN'].sort());
     rmSync(output);
+    // The supervisor outlives the worker for days: it is given no more than its program.
+    process.env['CLOUD_KEY_OF_THE_WORKER'] = 'do-not-leak-5021';
+    const { key } = await vaultSteps.submit(vault.job('run'));
+    await vaultSteps.untilRunning(key);
+    delete process.env['CLOUD_KEY_OF_THE_WORKER'];
+    const names = readFileSync(`/proc/${vault.supervisor(key)?.pid}/environ`, 'utf8')
+      .split('\0')
+      .map((entry) => entry.split('=')[0] ?? '');
+    expect(new Set(names)).toEqual(new Set(['HOME', 'LANG', 'PATH', '']));
+    await vaultSteps.stop(key);
     const leaks = filesBelow(vault.root).filter((path) => /-7731|-5021/.test(readFileSync(path, 'utf8')));
     expect(leaks).toEqual([]);
   });
@@ -175,6 +186,21 @@ describe('onprem jobs: what the program is given', () => {
     expect(state.phase).toBe('starting');
     isBack = true;
     expect(await brokenSteps.await(away)).toMatchObject({ result: 'succeeded' });
+  });
+
+  it('J4 a stop does not wait for a download that it makes pointless', async () => {
+    const slow = newWorld({ context: { materialize: () => new Promise(() => undefined) } });
+    const slowSteps = jobSteps(slow);
+    const rows = { v: 1, uri: 'file:///never/', digest: `sha256:${'c'.repeat(64)}`, bytes: 1 } as const;
+    const backend = slow.open();
+    const ref = await slowSteps.submit(slow.job('succeed', { inputs: { rows } }), backend);
+    expect(await backend.describe(ref, freeCall())).toMatchObject({
+      phase: 'starting',
+      progress: { waitingFor: 'inputs' },
+    });
+    await slowSteps.stop(ref.key, backend);
+    expect(await slowSteps.await(ref)).toMatchObject({ result: 'stopped', class: 'Cancelled' });
+    expect(slow.started(ref.key)).toEqual([]);
   });
 
   it('J7 a checkpoint is copied while the program runs, and the next attempt finds it', async () => {
@@ -291,6 +317,40 @@ describe('onprem jobs: limits', () => {
     const outcome = await steps.await(ref);
     expect(outcome).toMatchObject({ result: 'failed', class: 'InvalidSpec' });
     expect(outcome.message).toContain('no-such-trainer');
+  });
+
+  it('InvalidSpec: a program that cannot be started says what to change', async () => {
+    writeFileSync(`${world.folder}/train.js`, 'process.exit(0);');
+    const cases: readonly [Partial<JobSpec>, RegExp][] = [
+      [{ program: { command: [`${world.folder}/train.js`] } }, /not executable; start it through its interpreter/],
+      [
+        { program: { command: [process.execPath, '-e', '0', 'x'.repeat(3_000_000)] } },
+        /too large; hand large values over/,
+      ],
+    ];
+    for (const [spec, message] of cases) {
+      const outcome = await steps.await(await steps.submit(world.job('run', spec)));
+      expect(outcome).toMatchObject({ result: 'failed', class: 'InvalidSpec' });
+      expect(outcome.message).toMatch(message);
+    }
+  });
+
+  it('jobs are listed from a time on, for their owner', async () => {
+    const listed = async (owner: string, since: number): Promise<readonly string[]> => {
+      const keys: string[] = [];
+      for await (const { key } of world.open().listOwned(owner, new Date(since).toISOString(), freeCall()))
+        keys.push(key);
+      return keys;
+    };
+    const first = await steps.submit(world.job('succeed'));
+    await sleep(5);
+    const between = Date.now();
+    const second = await steps.submit(world.job('succeed'));
+    expect(await listed(world.owner, 0)).toEqual(expect.arrayContaining([first.key, second.key]));
+    const late = await listed(world.owner, between);
+    expect([late.includes(first.key), late.includes(second.key)]).toEqual([false, true]);
+    expect(await listed('somebody-else', 0)).toEqual([]);
+    for (const ref of [first, second]) await steps.await(ref);
   });
 });
 

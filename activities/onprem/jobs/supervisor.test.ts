@@ -147,6 +147,53 @@ describe('supervisor', () => {
     expect(outcomeOf(key)?.result).toBe('stopped');
   });
 
+  it('J1 nothing is started while the disk does not take the note of the start', async () => {
+    const key = newJob();
+    const { state } = jobPaths(root, key);
+    // The first five notes of the launch find a full disk; each start of a program tells whether the note was there.
+    const fullDisk = `
+      import fs from 'node:fs';
+      import childProcess from 'node:child_process';
+      import { syncBuiltinESMExports } from 'node:module';
+      let refusals = 0;
+      const rename = fs.renameSync;
+      fs.renameSync = (from, to) => {
+        if (to === ${JSON.stringify(state)} && refusals < 5 && fs.readFileSync(from, 'utf8').includes('launching')) {
+          refusals += 1;
+          throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+        }
+        return rename(from, to);
+      };
+      const spawn = childProcess.spawn;
+      childProcess.spawn = (...args) => {
+        fs.writeFileSync(${JSON.stringify(`${root}/${key}.note`)}, fs.readFileSync(${JSON.stringify(state)}));
+        return spawn(...args);
+      };
+      syncBuiltinESMExports();`;
+    const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(fullDisk)}`, entry], {
+      env: { PATH: process.env['PATH'] },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    child.stdin.end(orderFor(key, 2));
+    expect(await endOf(child)).toBe(0);
+    expect(readFileSync(`${root}/${key}.note`, 'utf8')).toContain('"launching"');
+    expect(startsOf(key)).toBe(1);
+    expect(outcomeOf(key)?.result).toBe('succeeded');
+  });
+
+  it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
+    'J7 %s to the supervisor is the end of the machine: the program is asked to save, the job is preempted',
+    async (signal) => {
+      const key = newJob({ ms: 600_000 });
+      const supervisor = startSupervisor(orderFor(key, 50));
+      while (startsOf(key) === 0 || readState(jobPaths(root, key))?.phase !== 'running') await sleep(10);
+      supervisor.kill(signal);
+      expect(await endOf(supervisor)).toBe(0);
+      expect(outcomeOf(key)).toMatchObject({ result: 'preempted', class: 'Preempted' });
+      expect(processesOf(jobMarker(root, key), null)).toEqual([]);
+    }
+  );
+
   it('half an order starts nothing', async () => {
     const key = newJob();
     expect(await endOf(startSupervisor('{"v":1,"root":'))).toBe(1);

@@ -31,7 +31,8 @@ describe('the end of an endpoint', () => {
     // Nobody watches while it dies, as after the death of a whole machine.
     for (const one of sites) one.close();
     process.kill(pid, 'SIGKILL');
-    while (router !== null && isAlive(router)) await new Promise((resolve) => setTimeout(resolve, 10));
+    const isGone = () => router === null || !isAlive(router);
+    while (!isGone()) await new Promise((resolve) => setTimeout(resolve, 10));
     // Whoever watches brings it back: it is not stopped yet.
     expect(other.leftOf('flights')).toBe('running');
     await other.stop('flights');

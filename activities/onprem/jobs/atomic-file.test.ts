@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createFolder, createJson, replaceJson } from './atomic-file.js';
+
+const folder = mkdtempSync(`${tmpdir()}/retempo-atomic-`);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const compiled = fileURLToPath(new URL('../dist/jobs/atomic-file.js', import.meta.url));
+
+describe('files of a site', () => {
+  it('are old or new and never a part, for readers, and after a kill -9 at any moment', async () => {
+    const path = `${folder}/state.json`;
+    const script = `
+      import { replaceJson } from ${JSON.stringify(compiled)};
+      for (let i = 0; ; i += 1) replaceJson(${JSON.stringify(path)}, { i, filling: 'x'.repeat(1 + (i % 7) * 30_000) });`;
+    for (let round = 0; round < 5; round += 1) {
+      replaceJson(path, { i: -1, filling: 'x' });
+      const writer = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
+      const seen = new Set<number>();
+      while (seen.size < 50) {
+        const { i, filling } = JSON.parse(readFileSync(path, 'utf8')) as {
+          readonly i: number;
+          readonly filling: string;
+        };
+        if (i >= 0) expect(filling).toHaveLength(1 + (i % 7) * 30_000);
+        seen.add(i);
+      }
+      writer.kill('SIGKILL');
+      await once(writer, 'exit');
+      expect(JSON.parse(readFileSync(path, 'utf8'))).toHaveProperty('i');
+    }
+  });
+
+  it('are for their user only: they may hold what a program was given', () => {
+    createJson(`${folder}/one.json`, {});
+    replaceJson(`${folder}/one.json`, {});
+    createFolder(`${folder}/job`, (inside) => replaceJson(`${inside}/job.json`, {}));
+    const modes = ['one.json', 'job', 'job/job.json'].map((name) => statSync(`${folder}/${name}`).mode & 0o777);
+    expect(modes).toEqual([0o600, 0o700, 0o600]);
+  });
+
+  it('that cannot be written leave nothing beside them', () => {
+    const own = `${folder}/own`;
+    mkdirSync(own);
+    createFolder(`${own}/taken`, (inside) => replaceJson(`${inside}/a.json`, {}));
+    expect(() => replaceJson(`${own}/taken`, {})).toThrow();
+    expect(createFolder(`${own}/taken`, (inside) => replaceJson(`${inside}/b.json`, {}))).toBe(false);
+    expect(createJson(`${own}/taken/a.json`, { other: true })).toBe(false);
+    expect(readdirSync(`${own}/taken`)).toEqual(['a.json']);
+    expect(readdirSync(own)).toEqual(['taken']);
+  });
+});
