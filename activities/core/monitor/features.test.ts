@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { VersionRecord } from '@retempo/workflows/contracts';
 import { judgeFeatures, trainingProfile } from './features.js';
 import { call, createMonitorWorld, perDay, trainDays, type MonitorWorld } from './world.test.util.js';
 
@@ -28,8 +29,12 @@ describe('the profile of the training data', () => {
 });
 
 describe('the features of one window', () => {
+  let version: VersionRecord | null = null;
+  afterEach(() => {
+    version = null;
+  });
   const judge = async (day: number, history: readonly unknown[] = []) => {
-    const version = await world.promote(1);
+    version ??= await world.promote(1);
     await world.advanceTo(day);
     const reference = await trainingProfile(world, 'm', version, world.spec(), call());
     const window = { from: world.day(day), to: world.day(day + 1), labelled: false };
@@ -53,7 +58,7 @@ describe('the features of one window', () => {
     expect(first.report.reason).toContain('not over yet: x has had 1 of 3 calm windows since it drifted');
     const second = await judge(11, first.history);
     expect(second.report.verdict).toBe('inconclusive');
-    const third = await judge(12, second.history);
+    const third = await judge(13, second.history);
     expect(third.report).toMatchObject({ verdict: 'pass', reason: expect.not.stringContaining('not over yet') });
   });
 
