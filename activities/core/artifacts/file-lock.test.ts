@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PortError, type Call } from '../ports/index.js';
 import { removeDeadTickets, takeOver, withFileLock } from './file-lock.js';
 import { identityOf, ownIdentity } from '../processes/index.js';
@@ -69,6 +69,21 @@ describe('G6: lock between processes', () => {
     );
     expect(most).toBe(1);
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is not relied on by who held it so long that another machine may have taken it over', async () => {
+    const start = performance.now();
+    const now = vi.spyOn(performance, 'now');
+    try {
+      const held = await withFileLock(folder, 'lock', call(), (lock) => {
+        lock.confirm();
+        now.mockReturnValue(start + 120_000);
+        return Promise.resolve(lock);
+      });
+      expect(() => held.confirm()).toThrow(expect.objectContaining({ class: 'Conflict' }) as Error);
+    } finally {
+      now.mockRestore();
+    }
   });
 
   it('is released when the work throws', async () => {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore } from '../artifacts/file-store.js';
 import { registeredVersion } from '../conformance/artifacts-data.js';
 import { PortError, type ArtifactStore, type Call } from '../ports/index.js';
+import { maxDocumentBytes } from './documents.js';
 import { createRegistry } from './registry.js';
 
 // The registry on a real store is tested by the conformance suite of artifact stores; here are the cases that need a store
@@ -139,6 +140,25 @@ describe('names', () => {
     expect(await registry.getAlias({ model: 'm', alias: 'constructor' }, call())).toBeNull();
     const alias = registry.setAlias(champion('constructor', null), call());
     await expect(alias).rejects.toMatchObject({ class: 'NotFound' });
+  });
+
+  it('takes and reads documents of at most 8 MiB, and says which one is larger', async () => {
+    const registry = createRegistry({ store });
+    const large = 'x'.repeat(maxDocumentBytes);
+    await expect(registry.writeDocument('large', large, { ifAbsent: true }, call())).rejects.toMatchObject({
+      class: 'InvalidSpec',
+      message: expect.stringContaining('"large"') as string,
+    });
+    expect(await registry.readDocument('large', call())).toBeNull();
+    const key = 'registry/documents/large.json';
+    await store.put(key, Buffer.from(JSON.stringify(large)), { ifAbsent: true }, call());
+    await expect(registry.readDocument('large', call())).rejects.toMatchObject({
+      class: 'Integrity',
+      message: expect.stringContaining('"large"') as string,
+    });
+    const most = large.slice(2);
+    await registry.writeDocument('most', most, { ifAbsent: true }, call());
+    expect((await registry.readDocument('most', call()))?.value).toBe(most);
   });
 
   it('needs a store that can compare and set', () => {

@@ -1,0 +1,112 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ArtifactRef } from '@retempo/workflows/contracts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { PortError, type ArtifactStore, type Call } from '../ports/index.js';
+import { copyArtifact } from './copy.js';
+import { deleteArtifact } from './delete.js';
+import { digestBytes } from './digest.js';
+import { createFileStore } from './file-store.js';
+import { maxArtifactFiles } from './manifest.js';
+import { uploadObject } from './objects.js';
+import { partSizeBytes } from './part-size.js';
+import { verifyArtifact } from './read.js';
+import { sealFolder } from './seal.js';
+import { createStores } from './stores.js';
+
+// What no well-behaved store does, and what a death at one instant leaves; the rest is in the conformance suite.
+
+let temporary: string;
+let store: ArtifactStore;
+beforeEach(async () => {
+  temporary = await mkdtemp(join(tmpdir(), 'retempo-transfers-'));
+  await mkdir(join(temporary, 'store'));
+  await mkdir(join(temporary, 'source'));
+  store = createFileStore({ root: join(temporary, 'store') });
+});
+afterEach(() => rm(temporary, { recursive: true, force: true }));
+
+const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 60_000 });
+
+async function sealed(files: Readonly<Record<string, string | Uint8Array>>): Promise<ArtifactRef> {
+  for (const [name, bytes] of Object.entries(files)) await writeFile(join(temporary, 'source', name), bytes);
+  return sealFolder({ store, folder: join(temporary, 'source'), prefix: 'versions/m' }, call());
+}
+const stores = () => createStores([store]);
+
+describe('transfers', () => {
+  it('A3: an artifact with a file that does not belong to it is not copied', async () => {
+    const ref = await sealed({ a: 'one', b: 'two' });
+    const { key } = stores().resolve(ref.uri);
+    await store.put(`${key}/stray`, Buffer.from('x'), { ifAbsent: true }, call());
+    const copying = copyArtifact({ from: { stores: stores(), ref }, to: { store, prefix: 'replicas' } }, call());
+    await expect(copying).rejects.toMatchObject({
+      class: 'Integrity',
+      message: expect.stringContaining('stray') as string,
+    });
+    const copied: string[] = [];
+    for await (const one of store.list('replicas/', call())) copied.push(one);
+    expect(copied).toEqual([]);
+  });
+
+  it('A3: a store that received other bytes than were sent is found out, and the upload is aborted', async () => {
+    const size = 2 * partSizeBytes(1);
+    const bytes = Buffer.alloc(size, 'w');
+    const wrong: ArtifactStore = {
+      ...store,
+      upload: {
+        ...store.upload,
+        part: (upload, number, given, options) =>
+          store.upload.part(upload, number, number === 2 ? Buffer.alloc(given.length, 'x') : given, options),
+      },
+    };
+    const known = () => digestBytes(bytes.subarray(0, partSizeBytes(1)));
+    const fill = (_number: number, target: Uint8Array) => {
+      target.set(bytes.subarray(0, target.length));
+      return Promise.resolve();
+    };
+    await expect(uploadObject({ store: wrong, key: 'k', size, known, fill }, call())).rejects.toMatchObject({
+      class: 'Integrity',
+    });
+    expect(await store.head('k', call())).toBeNull();
+    for await (const upload of store.upload.open('', call())) expect.unreachable(upload.key);
+  });
+
+  it('A1: an upload is not completed with parts that it does not have', async () => {
+    const size = partSizeBytes(1);
+    const upload = await store.upload.begin('k', size, call());
+    const part = await store.upload.part(upload, 1, Buffer.alloc(size, 'w'), call());
+    for (const parts of [[], [part, { ...part, number: 2 }], [part, part]]) {
+      await expect(store.upload.complete(upload, parts, call())).rejects.toMatchObject({ class: 'Conflict' });
+    }
+    expect(await store.head('k', call())).toBeNull();
+    await store.upload.complete(upload, [part], call());
+  });
+
+  it('A1: of an artifact that is being deleted no reader sees a part', async () => {
+    const ref = await sealed({ a: 'one', b: 'two', c: 'three' });
+    let deletions = 0;
+    const dying: ArtifactStore = {
+      ...store,
+      async delete(...input) {
+        deletions += 1;
+        if (deletions === 3) throw new PortError('ServiceFault', 'gone');
+        await store.delete(...input);
+      },
+    };
+    await expect(deleteArtifact({ stores: createStores([dying]), ref }, call())).rejects.toThrow('gone');
+    await expect(verifyArtifact({ stores: stores(), ref }, call())).rejects.toMatchObject({ class: 'NotFound' });
+    await deleteArtifact({ stores: stores(), ref }, call());
+    for await (const key of store.list('versions/', call())) expect.unreachable(key);
+  });
+
+  it('an artifact has at most so many files, and says so before anything is sent', async () => {
+    for (let i = 0; i <= maxArtifactFiles; i++) await writeFile(join(temporary, 'source', String(i)), '');
+    await expect(sealed({})).rejects.toMatchObject({
+      class: 'InvalidSpec',
+      message: expect.stringContaining('pack them') as string,
+    });
+    for await (const key of store.list('', call())) expect.unreachable(key);
+  });
+});
