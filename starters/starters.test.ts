@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createStarters, type RetrainRequest, type Starters } from './starters.js';
@@ -37,6 +38,86 @@ describe('requestRetrain refuses before it asks', () => {
     await expect(starters.reportEvents('flight-delay', [{ source: 's', id: '', cause: 'c' }])).rejects.toMatchObject({
       problem: 'malformed',
     });
+  });
+});
+
+describe('every part of every request', () => {
+  const long = 'x'.repeat(100_000);
+  const notText = [undefined, null, 5, true, '', {}, [], long, Symbol.iterator, 1n];
+  const notModel = [...notText, 'No Slug', '../x', 'a\0b', '🛫', 'Größe', 'a'.repeat(64)];
+  const notLine = [...notText, 'a\0b', 'a\nb'];
+  // What may be left out is no mistake when it is.
+  const given = (values: readonly unknown[]) => values.filter((value) => value !== undefined);
+  const digests = { model: 'sha256:a', evidence: 'sha256:b', policy: 'sha256:c' };
+  const press = { model: 'flight-delay', actor: 'ann', reason: 'because' };
+  const badPress = { model: notModel, actor: notText, reason: notText };
+  const badTrigger = {
+    source: notLine,
+    id: notLine,
+    cause: notText,
+    actor: given(notText),
+    at: [null, 'now', 5, {}, new Date('soon')],
+  };
+  const badVote = {
+    ...badPress,
+    digests: [null, 5, 'sha256:a', [], {}, { ...digests, model: '' }, { ...digests, policy: 5 }, { model: 'a' }],
+  };
+  const badWhat = { ...badPress, what: [null, 5, '', 'canary', {}, long] };
+  const badRetrain = {
+    ...badTrigger,
+    model: notModel,
+    kind: [null, 5, '', 'drift', 'schedule', {}, long],
+    force: [null, 1, 'yes', {}],
+  };
+
+  type Asked = (part: Record<string, unknown>) => Promise<unknown>;
+  const table: { readonly [name: string]: readonly [object, Asked, { readonly [part: string]: readonly unknown[] }] } =
+    {
+      requestRetrain: [good, (part) => starters.requestRetrain(part as never), badRetrain],
+      reportEvents: [good, (part) => starters.reportEvents('flight-delay', [good, part as never]), badTrigger],
+      getStatus: [{}, ({ model }) => starters.getStatus(model as never), { model: notModel }],
+      getDecisions: [
+        { model: 'flight-delay', limit: 5 },
+        ({ model, limit }) => starters.getDecisions(model as never, limit as never),
+        { model: notModel, limit: [null, 0, -1, 1.5, 21, Number.NaN, '5', {}] },
+      ],
+      approve: [press, (part) => starters.approve(part as never), badVote],
+      reject: [press, (part) => starters.reject(part as never), badVote],
+      pause: [press, (part) => starters.pause(part as never), badWhat],
+      resume: [press, (part) => starters.resume(part as never), badWhat],
+      promote: [press, (part) => starters.promote(part as never), badPress],
+      rollback: [press, (part) => starters.rollback(part as never), badPress],
+      abort: [press, (part) => starters.abort(part as never), badPress],
+    };
+
+  it('is looked at: no function is left out', () => {
+    expect(Object.keys(table).toSorted()).toEqual(Object.keys(starters).toSorted());
+  });
+
+  it.each(Object.entries(table))('%s: a wrong value is told by its name, before anything is sent', async (_, row) => {
+    const [right, asked, bad] = row;
+    for (const [part, values] of Object.entries(bad)) {
+      for (const value of values) {
+        const shown = `${part} = ${inspect(value).slice(0, 40)}`;
+        const told: unknown = await asked({ ...right, [part]: value }).then(
+          () => 'was taken',
+          (error: unknown) => error
+        );
+        expect(told, shown).toMatchObject({ name: 'StarterError', problem: 'malformed' });
+        const { message } = told as Error;
+        expect(message, shown).toMatch(part === 'model' ? /is no model name/ : new RegExp(`^${part}`));
+        expect(message.length, shown).toBeLessThan(200);
+      }
+    }
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['a request that is none', () => starters.requestRetrain(undefined as never)],
+    ['an event that is none', () => starters.reportEvents('flight-delay', [null as never])],
+    ['events that are no list', () => starters.reportEvents('flight-delay', 'x' as never)],
+    ['a press that is none', () => starters.approve(5 as never)],
+  ])('%s', async (_what, asked) => {
+    await expect((async () => asked())()).rejects.toMatchObject({ problem: 'malformed' });
   });
 });
 

@@ -3,12 +3,10 @@ import type { Client } from '@temporalio/client';
 import {
   childId,
   governorId,
-  isSlug,
   type Answer,
   type Decision,
   type GovernorStatus,
   type ReleasePhase,
-  type Trigger,
   type WaitingFor,
 } from '@retempo/workflows/contracts';
 import {
@@ -28,6 +26,7 @@ import {
   type RunStatus,
 } from '@retempo/workflows/messages';
 import { call } from './call.js';
+import { checkEvents, checkLimit, checkModel, checkPress, triggerOf } from './checks.js';
 import { StarterError } from './errors.js';
 
 export interface StarterOptions {
@@ -109,12 +108,7 @@ const triggersPerSignal = 50;
  */
 export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): Starters {
   const ask = async <T>(model: string, what: string, run: () => Promise<T>): Promise<T> => {
-    if (!isSlug(model)) {
-      throw new StarterError(
-        'malformed',
-        `"${model}" is no model name: lower-case letters, digits and "-", at most 63 characters`
-      );
-    }
+    checkModel(model);
     return call({ client, model, timeoutMs }, what, run);
   };
   const governor = (model: string) => client.workflow.getHandle(governorId(model));
@@ -149,6 +143,7 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
   };
 
   const canaryButton = async (press: Press, what: string, message: typeof rollback): Promise<ButtonAnswer> => {
+    checkPress(press);
     const known = await ask(press.model, 'ask the status of', () => governor(press.model).query(getStatus));
     const id = await workflowOf(known);
     if (id === null || !id.startsWith(endpointPrefix)) {
@@ -163,10 +158,12 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
   };
 
   const vote = async (
-    { model, actor, reason, digests }: Press & { readonly digests?: WaitingFor['digests'] },
+    press: Press & { readonly digests?: WaitingFor['digests'] },
     what: string,
     message: typeof approve
   ): Promise<ButtonAnswer> => {
+    checkPress(press);
+    const { model, actor, reason, digests } = press;
     const { waitingFor, sentence } = await status(model);
     if (waitingFor?.digests === undefined) {
       throw new StarterError(
@@ -182,14 +179,27 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
     );
   };
 
-  const modelButton = (press: Press, what: string, message: typeof pause) =>
-    ask(press.model, what, () =>
+  const modelButton = async (press: Press, what: string, message: typeof pause): Promise<ButtonAnswer> => {
+    checkPress(press);
+    return ask(press.model, what, () =>
       governor(press.model).executeUpdate(message, { args: [{ actor: press.actor, reason: press.reason }] })
     );
+  };
+
+  /** The canary's button or the model's, as `what` says. */
+  const eitherButton = async (
+    { what, ...press }: Press & { readonly what?: 'model' | 'rollout' },
+    name: string,
+    message: typeof pause
+  ): Promise<ButtonAnswer> => {
+    checkPress({ ...press, what });
+    return what === 'rollout' ? canaryButton(press, name, message) : modelButton(press, name, message);
+  };
 
   return {
     async requestRetrain(request) {
-      const trigger = triggerOf(request, request.kind ?? 'event', request.force);
+      const trigger = triggerOf(request);
+      checkModel(request.model);
       // The update id makes a repeated call harmless inside one run of the governor; its own memory does beyond.
       const updateId = createHash('sha256').update(`${trigger.source}\n${trigger.id}`).digest('hex');
       return ask(request.model, 'retrain', () =>
@@ -197,57 +207,35 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
       );
     },
     async reportEvents(model, events) {
-      for (let from = 0; from < events.length; from += triggersPerSignal) {
-        const triggers = events
-          .slice(from, from + triggersPerSignal)
-          .map((event) => triggerOf({ ...event, model }, 'event'));
+      checkModel(model);
+      checkEvents(events);
+      // All are looked at before the first is sent: what is wrong with one is not half a report.
+      const all = events.map((event) => triggerOf({ ...event, model }, 'event'));
+      for (let from = 0; from < all.length; from += triggersPerSignal) {
+        const triggers = all.slice(from, from + triggersPerSignal);
         await ask(model, 'report events to', () => governor(model).signal(triggersReported, { triggers }));
       }
     },
     getStatus: status,
-    getDecisions: (model, limit) =>
-      ask(model, 'ask the decisions of', () =>
+    async getDecisions(model, limit) {
+      checkModel(model);
+      checkLimit(limit);
+      return ask(model, 'ask the decisions of', () =>
         governor(model).query(getDecisions, limit === undefined ? {} : { limit })
-      ),
+      );
+    },
     approve: (press) => vote(press, 'approve', approve),
     reject: (press) => vote(press, 'reject', reject),
-    pause: ({ what, ...press }) =>
-      what === 'rollout' ? canaryButton(press, 'pause', pause) : modelButton(press, 'pause', pause),
-    resume: ({ what, ...press }) =>
-      what === 'rollout' ? canaryButton(press, 'resume', resume) : modelButton(press, 'resume', resume),
+    pause: (press) => eitherButton(press, 'pause', pause),
+    resume: (press) => eitherButton(press, 'resume', resume),
     promote: (press) => canaryButton(press, 'promote', promote),
     async rollback(press) {
+      checkPress(press);
       const known = await ask(press.model, 'ask the status of', () => governor(press.model).query(getStatus));
       return known.running === null
         ? modelButton(press, 'roll back', rollback)
         : canaryButton(press, 'roll back', rollback);
     },
     abort: (press) => canaryButton(press, 'abort', abort),
-  };
-}
-
-function triggerOf(request: RetrainRequest, kind: Trigger['kind'], force = false): Trigger {
-  for (const field of ['source', 'id', 'cause'] as const) {
-    const value: unknown = request[field];
-    if (typeof value !== 'string' || value.length === 0 || value.length > 500) {
-      throw new StarterError('malformed', `${field}: expected text of 1 to 500 characters`);
-    }
-    // Source and id are joined by a line break to one identity, so neither may hold one.
-    if (field !== 'cause' && /\p{Cc}/u.test(value)) {
-      throw new StarterError('malformed', `${field}: expected text without control characters`);
-    }
-  }
-  if (request.at !== undefined && !(request.at instanceof Date && !Number.isNaN(request.at.getTime()))) {
-    throw new StarterError('malformed', 'at: expected a valid Date');
-  }
-  if (force && kind !== 'person') throw new StarterError('malformed', "force: needs kind 'person'");
-  return {
-    kind,
-    source: request.source,
-    id: request.id,
-    cause: request.cause,
-    at: (request.at ?? new Date()).toISOString(),
-    actor: request.actor ?? request.source,
-    ...(force ? { force } : {}),
   };
 }

@@ -65,6 +65,19 @@ describe('what a run would find in the data', () => {
     expect(await hint(spec(1, change))).toMatch(told);
   });
 
+  it('is said to be unknown where the data cannot be read', async () => {
+    const broken = join(folder, 'broken.parquet');
+    await writeFile(broken, 'PAR1 and nothing of it');
+    const told = await hint(spec(1, { source: broken }));
+    expect(told).toMatch(
+      /^(?:the data could not be looked at \(.+\); see that data\.source names|a run would end as it begins: .+)/
+    );
+    expect(told).toContain('broken.parquet');
+    expect(await hint(spec(1, { source: folder }))).toMatch(/^(?:the data could not be|a run would end)/);
+    const late = dataHint(spec(1), { signal: AbortSignal.abort(), deadlineMs: Date.now() - 1 });
+    expect(await late).toMatch(/^the data could not be looked at/);
+  });
+
   it('is not looked for in a file that takes long to read', async () => {
     const huge = join(folder, 'huge.csv');
     await writeFile(huge, '');

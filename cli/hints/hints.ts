@@ -1,7 +1,6 @@
 import type { Session } from '../session.js';
 import type { ProjectChanges } from '../apply/changes.js';
 import { storeCall } from '../apply/call.js';
-import { messageOf } from '../failure.js';
 import { canaryHint } from './canary-hint.js';
 import { dataHint } from './data-hint.js';
 import { gateHint, lastComparisons } from './gate-hint.js';
@@ -22,7 +21,7 @@ export async function hintsFor(session: Session, changes: ProjectChanges): Promi
   for (const { model, spec, change } of changes.models) {
     if (change === 'none') continue;
     for (const text of notEnforced(spec)) hints.push({ model, kind: 'notEnforced', text });
-    const data = await dataHint(spec, storeCall(session.io)).catch(unread);
+    const data = await dataHint(spec, storeCall(session.io));
     if (data !== null) hints.push({ model, kind: 'data', text: data });
     const site = sites.find(({ id }) => id === spec.release.site);
     const asked = { call: storeCall(session.io), now: Date.now() };
@@ -35,10 +34,6 @@ export async function hintsFor(session: Session, changes: ProjectChanges): Promi
   }
   return hints;
 }
-
-/** Data that cannot be looked at now are no reason to hold a plan up, but to say so. */
-const unread = (error: unknown): string =>
-  `the data could not be looked at (${messageOf(error).split('\n')[0] ?? ''}); see that data.source names files that can be read here`;
 
 function attempt(make: () => string | null): string | null {
   try {

@@ -139,6 +139,32 @@ describe.skipIf(missing !== null)("a host's own Temporal set-up", () => {
     await expect(create('retempo.onprem.west.jobs')).rejects.toThrow('foreign task queue retempo.onprem.west.jobs');
     await expect(create('retempo.onprem.east.jobs', { a: () => Promise.resolve() })).rejects.toThrow('named a;');
   });
+
+  it('is told when another plugin would silently replace our activity, before anything runs; the connection is free', async () => {
+    const ran: string[] = [];
+    const activity = (name: string) => () => Promise.resolve(void ran.push(name));
+    const provider = new ProviderPlugin({ site: 'onprem.east', role: 'jobs', activities: { a: activity('ours') } });
+    // Plugins that take their time are waited for.
+    const slow = new SimplePlugin({
+      name: 'host.Slow',
+      runContext: async (next) => {
+        await new Promise((done) => setTimeout(done, 20));
+        await next();
+      },
+    });
+    const other = new SimplePlugin({ name: 'host.Other', activities: { a: activity('other') } });
+    const own = await NativeConnection.connect({ address: server.address });
+    const taskQueue = 'retempo.onprem.east.jobs';
+    const replaced = await Worker.create({ connection: own, taskQueue, plugins: [provider, slow, other] });
+    await expect(replaced.run()).rejects.toThrow(
+      `retempo.Onprem: another plugin of the worker on ${taskQueue} has replaced the activity a; rename`
+    );
+    const fine = await Worker.create({ connection: own, taskQueue, plugins: [provider] });
+    await fine.runUntil(Promise.resolve());
+    expect(ran).toEqual([]);
+    // Possible only when no Worker holds the connection any more.
+    await own.close();
+  });
 });
 
 describe.skipIf(missing !== null)('createWorkers', () => {

@@ -1,4 +1,5 @@
-import type { WorkerOptions } from '@temporalio/worker';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Worker, WorkerOptions } from '@temporalio/worker';
 
 /** Remembers on an options object which plugins have already worked on it. Spreading the options keeps it. */
 const appliedPlugins = Symbol.for('retempo.appliedPlugins');
@@ -34,5 +35,33 @@ export function refuseCollisions(options: {
   throw new Error(
     `${options.plugin}: the worker on ${options.taskQueue} already has ${names.length === 1 ? 'an activity' : 'activities'} ` +
       `named ${names.join(', ')}; rename yours, or run it on a task queue of its own`
+  );
+}
+
+/**
+ * Runs a Worker, unless a plugin that came later has put an activity of its own in the place of ours: Temporal says nothing
+ * about that either, and only the finished Worker shows it. Throws an Error with their names; the Worker is ended then.
+ */
+export async function runUnlessOverwritten(options: {
+  readonly plugin: string;
+  readonly worker: Worker;
+  readonly added: object;
+  readonly next: (worker: Worker) => Promise<void>;
+}): Promise<void> {
+  const { plugin, worker, added, next } = options;
+  const registered = worker.options.activities;
+  const names = Object.entries(added)
+    .filter(([name, ours]) => typeof ours === 'function' && registered.get(name) !== ours)
+    .map(([name]) => name);
+  if (names.length === 0) return next(worker);
+  // Only a Worker that was started can be ended and gives its connection back.
+  const ended = next(worker).catch(() => undefined);
+  while (worker.getState() === 'INITIALIZED') await turn();
+  if (worker.getState() === 'RUNNING') worker.shutdown();
+  await ended;
+  throw new Error(
+    `${plugin}: another plugin of the worker on ${worker.options.taskQueue} has replaced ` +
+      `${names.length === 1 ? 'the activity' : 'the activities'} ${names.join(', ')}; rename those of that plugin, or run it on a ` +
+      'task queue of its own'
   );
 }

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { SimplePlugin } from '@temporalio/plugin';
-import type { ReplayWorkerOptions, WorkerOptions } from '@temporalio/worker';
+import type { ReplayWorkerOptions, Worker, WorkerOptions } from '@temporalio/worker';
 import { controlQueue } from '@retempo/workflows/contracts';
-import { once, refuseCollisions } from './compose.js';
+import { once, refuseCollisions, runUnlessOverwritten } from './compose.js';
 
 /** File with all workflows of Retempo, for `workflowsPath`. */
 export const retempoWorkflowsPath = (): string => fileURLToPath(import.meta.resolve('@retempo/workflows'));
@@ -19,7 +19,7 @@ export interface OrchestratorPluginOptions {
  * `export * from '@retempo/workflows';`), activities are added to the host's, and interceptors, data converter, sinks and
  * other plugins are not touched. Giving it to the connection and to the worker is the same as giving it once.
  *
- * Throws an Error on any other task queue, and when an activity name is taken.
+ * Throws an Error on any other task queue, and when an activity name is taken, by the host or by another plugin.
  */
 export class OrchestratorPlugin extends SimplePlugin {
   readonly #activities: object;
@@ -50,6 +50,12 @@ export class OrchestratorPlugin extends SimplePlugin {
       });
       return withoutPathForBundle(options, super.configureWorker(options));
     });
+  }
+
+  override runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    return super.runWorker(worker, (one) =>
+      runUnlessOverwritten({ plugin: this.name, worker: one, added: this.#activities, next })
+    );
   }
 
   override configureReplayWorker(options: ReplayWorkerOptions): ReplayWorkerOptions {

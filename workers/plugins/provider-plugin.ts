@@ -1,8 +1,8 @@
 import { SimplePlugin } from '@temporalio/plugin';
-import type { WorkerOptions } from '@temporalio/worker';
+import type { Worker, WorkerOptions } from '@temporalio/worker';
 import { isSiteId, siteQueue } from '@retempo/workflows/contracts';
 import type { SiteRole } from '@retempo/workflows/contracts';
-import { once, refuseCollisions } from './compose.js';
+import { once, refuseCollisions, runUnlessOverwritten } from './compose.js';
 
 export interface ProviderPluginOptions {
   /** Site id, `<provider>.<name>`. */
@@ -52,5 +52,11 @@ export class ProviderPlugin extends SimplePlugin {
       });
       return super.configureWorker(options);
     });
+  }
+
+  override runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    return super.runWorker(worker, (one) =>
+      runUnlessOverwritten({ plugin: this.name, worker: one, added: this.#activities, next })
+    );
   }
 }
