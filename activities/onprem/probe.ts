@@ -18,7 +18,7 @@ interface Check {
 
 const checks: readonly Check[] = [
   {
-    what: 'local jobs need Linux with /proc',
+    what: 'local jobs need Linux with /proc, run the worker there',
     run() {
       if (processStat(process.pid) === null) throw new Error('there is no /proc');
     },
@@ -45,7 +45,7 @@ const checks: readonly Check[] = [
     },
   },
   {
-    what: 'the disk of the site is nearly full',
+    what: 'the disk of the site is nearly full, free some',
     run(root) {
       const { bavail, bsize } = statfsSync(root);
       if (bavail * bsize < leastFreeBytes) throw new Error(`${Math.floor((bavail * bsize) / 1024)} KiB free`);

@@ -2,7 +2,7 @@ import { PortError, type Call } from '../ports/index.js';
 
 /** Stops work that nobody waits for: class `Cancelled` when aborted, `DeadlineExceeded` when the time is up. */
 export function checkCall(call: Call, what: string): void {
-  if (call.signal.aborted) throw new PortError('Cancelled', `${what} was cancelled`);
+  if (call.signal.aborted) throw new PortError('Cancelled', `${what} was cancelled; repeat it if it is still wanted`);
   if (Date.now() >= call.deadlineMs) {
     throw new PortError(
       'DeadlineExceeded',

@@ -29,7 +29,10 @@ async function relay(
   const fill = async (number: number, target: Uint8Array) => {
     const { digest } = await readInto(from.store, { key, ...partRange(file.size, number), target }, call);
     if (digest === file.parts[number - 1]?.digest) return;
-    throw new PortError('Integrity', `part ${number} of "${key}" is not as the manifest says; it is not copied`);
+    throw new PortError(
+      'Integrity',
+      `part ${number} of "${key}" is not as the manifest says; it is not copied, restore it or make the artifact again`
+    );
   };
   const known = (number: number) => file.parts[number - 1]?.digest;
   if (file.size > partSizeBytes(file.size)) {

@@ -11,7 +11,11 @@ export async function deleteArtifact(
   { stores, ref }: { readonly stores: Stores; readonly ref: ArtifactRef },
   call: Call
 ): Promise<void> {
-  if (!ref.uri.endsWith('/')) throw new PortError('InvalidSpec', `${ref.uri} is not the folder of an artifact`);
+  if (!ref.uri.endsWith('/'))
+    throw new PortError(
+      'InvalidSpec',
+      `${ref.uri} is not the folder of an artifact; give the URI of a reference, which ends in /`
+    );
   const { store, key } = stores.resolve(ref.uri);
   await store.delete(`${key}/${manifestName}`, call);
   const keys: string[] = [];

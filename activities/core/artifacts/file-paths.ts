@@ -39,7 +39,10 @@ export async function placeOf(root: string, key: string): Promise<Place> {
   assertKey(key);
   const segments = key.split('/');
   if (foldedKey(segments[0] ?? '') === internalFolder) {
-    throw new PortError('InvalidSpec', `the key "${key}" lies in ${internalFolder}, which the store keeps for itself`);
+    throw new PortError(
+      'InvalidSpec',
+      `the key "${key}" lies in ${internalFolder}, which the store keeps for itself; choose another name`
+    );
   }
   const base = await realRoot(root);
   const path = join(base, ...segments);

@@ -99,7 +99,11 @@ export function createFileStore(options: { readonly root: string }): ArtifactSto
         const { path, exists } = await placeOf(root, key);
         return exists ? openVersion(path) : null;
       });
-      if (file === null) throw new PortError('NotFound', `there is no "${key}" in the store ${root}`);
+      if (file === null)
+        throw new PortError(
+          'NotFound',
+          `there is no "${key}" in the store ${root}; look whether it was deleted, then make it again`
+        );
       try {
         if (version !== undefined && version !== file.version) {
           throw new PortError('Conflict', `"${key}" was changed by somebody else; read it again, then decide`);
@@ -109,7 +113,8 @@ export function createFileStore(options: { readonly root: string }): ArtifactSto
           checkCall(call, `reading "${key}"`);
           const chunk = Buffer.allocUnsafeSlow(Math.min(chunkBytes, end - at));
           const { bytesRead } = await file.handle.read(chunk, 0, chunk.length, at);
-          if (bytesRead === 0) throw new PortError('Conflict', `"${key}" became shorter while it was read`);
+          if (bytesRead === 0)
+            throw new PortError('Conflict', `"${key}" became shorter while it was read; read it again`);
           at += bytesRead;
           yield chunk.subarray(0, bytesRead);
         }
@@ -129,7 +134,11 @@ export function createFileStore(options: { readonly root: string }): ArtifactSto
           await writeDurably(temporary, bytes);
           // The version of the bytes written here, never of what a later writer may already have put in their place.
           const written = await currentVersion(temporary);
-          if (written === null) throw new PortError('ServiceFault', `the unfinished write of "${key}" disappeared`);
+          if (written === null)
+            throw new PortError(
+              'ServiceFault',
+              `the unfinished write of "${key}" disappeared; look who deletes files below ${root}, then repeat the call`
+            );
           if ('ifVersion' in condition) {
             await replace(base, { key, path, from: temporary, ifVersion: condition.ifVersion }, call);
           } else {
@@ -147,7 +156,11 @@ export function createFileStore(options: { readonly root: string }): ArtifactSto
         const source = await placeOf(root, from);
         const target = await placeOf(root, to);
         const base = await writable();
-        if (!source.exists) throw new PortError('NotFound', `there is no "${from}" in the store ${root}`);
+        if (!source.exists)
+          throw new PortError(
+            'NotFound',
+            `there is no "${from}" in the store ${root}; look whether it was deleted, then make it again`
+          );
         await withTemporary(base, async (temporary) => {
           await duplicate(source.path, temporary);
           await publishExclusively(temporary, target.path, to);

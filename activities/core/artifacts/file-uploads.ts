@@ -77,7 +77,10 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
 
   async function folderOf(upload: UploadRef): Promise<string> {
     if (!/^[0-9a-f]{32}$/.test(upload.id)) {
-      throw new PortError('InvalidSpec', `${JSON.stringify(upload.id)} is not the id of an upload to a file store`);
+      throw new PortError(
+        'InvalidSpec',
+        `${JSON.stringify(upload.id)} is not the id of an upload to a file store; begin a new one`
+      );
     }
     return join(await uploadsFolder(), upload.id);
   }
@@ -90,7 +93,10 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
     });
     const about = JSON.parse(text) as About;
     if (about.key !== upload.key) {
-      throw new PortError('InvalidSpec', `upload ${upload.id} is of "${about.key}", not of "${upload.key}"`);
+      throw new PortError(
+        'InvalidSpec',
+        `upload ${upload.id} is of "${about.key}", not of "${upload.key}"; use the reference that began it`
+      );
     }
     return { folder, about };
   }

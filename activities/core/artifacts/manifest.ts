@@ -93,7 +93,8 @@ export function sealManifest(files: readonly ManifestFile[], metadata?: Json): S
     ...(metadata !== undefined && { metadata }),
   };
   const problem = manifestProblem(manifest);
-  if (problem !== undefined) throw new PortError('InvalidSpec', `cannot make the artifact: ${problem}`);
+  if (problem !== undefined)
+    throw new PortError('InvalidSpec', `cannot make the artifact: ${problem}; change the files, then seal them again`);
   return sealed(manifest);
 }
 

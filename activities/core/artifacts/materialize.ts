@@ -23,12 +23,19 @@ export async function verifyFolder(folder: string, manifest: Manifest, call: Cal
     const same =
       entry !== undefined && entry.size === file.size && (await hashLocal(folder, file)).digest === entry.digest;
     if (!same) {
-      throw new PortError('Integrity', `${join(folder, file.path)} is not as the manifest of the artifact says`);
+      throw new PortError(
+        'Integrity',
+        `${join(folder, file.path)} is not as the manifest of the artifact says; empty the folder and fetch the artifact again`
+      );
     }
     expected.delete(file.path);
   }
   const [missing] = expected.keys();
-  if (missing !== undefined) throw new PortError('Integrity', `${join(folder, missing)} is missing`);
+  if (missing !== undefined)
+    throw new PortError(
+      'Integrity',
+      `${join(folder, missing)} is missing; empty the folder and fetch the artifact again`
+    );
 }
 
 /** Names in a folder; none when it does not exist. */

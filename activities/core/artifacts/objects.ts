@@ -28,13 +28,20 @@ export async function readInto(
   const hash = createHash('sha256');
   let at = 0;
   for await (const chunk of store.read(key, { from, to }, call)) {
-    if (at + chunk.length > to - from) throw new PortError('Integrity', `"${key}" gave more bytes than were asked for`);
+    if (at + chunk.length > to - from)
+      throw new PortError(
+        'Integrity',
+        `"${key}" gave more bytes than were asked for; look at the store, then repeat the call`
+      );
     target.set(chunk, at);
     hash.update(chunk);
     at += chunk.length;
   }
   if (at < to - from)
-    throw new PortError('Integrity', `"${key}" ends after ${from + at} bytes, expected ${to} or more`);
+    throw new PortError(
+      'Integrity',
+      `"${key}" ends after ${from + at} bytes, expected ${to} or more; restore it or make it again`
+    );
   return { bytes: target.subarray(0, at), digest: `sha256:${hash.digest('hex')}` };
 }
 
@@ -50,7 +57,11 @@ export async function readSmall(
   try {
     for await (const chunk of store.read(key, {}, call)) {
       size += chunk.length;
-      if (size > limitBytes) throw new PortError('Integrity', `"${key}" is larger than ${limitBytes} bytes`);
+      if (size > limitBytes)
+        throw new PortError(
+          'Integrity',
+          `"${key}" is larger than ${limitBytes} bytes; it is not what belongs there, delete it and make it again`
+        );
       chunks.push(chunk);
     }
   } catch (error) {
@@ -148,7 +159,10 @@ export async function uploadObject(source: UploadSource, call: Call): Promise<re
     const same = before !== undefined && before.size === bytes.length && before.digest === (await digestPart(bytes));
     const part = same ? before : await store.upload.part(upload, number, bytes, call);
     if (known !== undefined && part.digest !== known) {
-      throw new PortError('Integrity', `part ${number} for "${key}" has digest ${part.digest}, expected ${known}`);
+      throw new PortError(
+        'Integrity',
+        `part ${number} for "${key}" has digest ${part.digest}, expected ${known}; look at the store and the way to it, then repeat the call`
+      );
     }
     parts.push(part);
   };

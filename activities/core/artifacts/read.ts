@@ -25,19 +25,25 @@ export interface ArtifactInput {
 /** Finds an artifact and reads its manifest; nothing but the manifest is verified. See {@link readManifest}. */
 export async function openArtifact({ stores, ref }: ArtifactInput, call: Call): Promise<OpenArtifact> {
   if (ref.v !== 1 || !isDigest(ref.digest) || !ref.uri.endsWith('/')) {
-    throw new PortError('InvalidSpec', `${JSON.stringify(ref).slice(0, 300)} is not a reference to an artifact`);
+    throw new PortError(
+      'InvalidSpec',
+      `${JSON.stringify(ref).slice(0, 300)} is not a reference to an artifact; give it as sealing or copying returned it`
+    );
   }
   const { store, key } = stores.resolve(ref.uri);
   const folder = `${key}/`;
   const text = await readSmall(store, folder + manifestName, maxManifestBytes, call);
   if (text === null) {
-    throw new PortError('NotFound', `there is no artifact at ${ref.uri}: it was never completed, or was deleted`);
+    throw new PortError(
+      'NotFound',
+      `there is no artifact at ${ref.uri}: it was never completed, or was deleted; make it again or restore it`
+    );
   }
   const sealed = openManifest(text, ref.digest, ref.uri);
   if (sealed.bytes !== ref.bytes) {
     throw new PortError(
       'Integrity',
-      `${ref.uri} holds ${sealed.bytes} bytes by its manifest, the reference says ${ref.bytes}`
+      `${ref.uri} holds ${sealed.bytes} bytes by its manifest, the reference says ${ref.bytes}; use the reference as it was returned`
     );
   }
   return { store, folder, sealed };
@@ -57,12 +63,18 @@ export async function checkListing({ store, folder, sealed }: OpenArtifact, call
   for await (const key of store.list(folder, call)) {
     const path = key.slice(folder.length);
     if (!expected.delete(path)) {
-      throw new PortError('Integrity', `${store.root}${key} is not in the manifest of the artifact; it is not used`);
+      throw new PortError(
+        'Integrity',
+        `${store.root}${key} is not in the manifest of the artifact; it is not used, look who put it there and remove it`
+      );
     }
   }
   const [missing] = expected;
   if (missing !== undefined) {
-    throw new PortError('Integrity', `${store.root}${folder}${missing} is in the manifest but not in the store`);
+    throw new PortError(
+      'Integrity',
+      `${store.root}${folder}${missing} is in the manifest but not in the store; restore it or make the artifact again`
+    );
   }
 }
 
@@ -93,7 +105,7 @@ export async function readVerified(
   );
   const pool = createBufferPool(concurrency, pieceBytes);
   const differs = (key: string, how: string) =>
-    new PortError('Integrity', `${store.root}${key} ${how}; the artifact is not used`);
+    new PortError('Integrity', `${store.root}${key} ${how}; the artifact is not used, restore it or make it again`);
   await forEachLimited(jobs, concurrency, async ({ file, digest, number }) => {
     checkCall(call, `reading ${store.root}${folder}`);
     const key = folder + file.path;
@@ -155,7 +167,7 @@ export async function checkSizes({ store, folder, sealed }: OpenArtifact, call: 
     if (head?.size === file.size) return;
     throw new PortError(
       'Integrity',
-      `${store.root}${folder}${file.path} has ${head?.size ?? 'no'} bytes, the manifest says ${file.size}`
+      `${store.root}${folder}${file.path} has ${head?.size ?? 'no'} bytes, the manifest says ${file.size}; restore it or make the artifact again`
     );
   });
 }

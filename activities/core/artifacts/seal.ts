@@ -164,7 +164,7 @@ async function sealOnce(input: SealInput, call: Call): Promise<ArtifactRef> {
   });
   const files = await listFolder(folder, input.exclude);
   if (files.length === 0)
-    throw new PortError('InvalidSpec', `${folder} holds no files; an artifact needs at least one`);
+    throw new PortError('InvalidSpec', `${folder} holds no files; write at least one, then seal it again`);
 
   const state = files.map(({ path, size, inode, mtimeNs }) => [path, size, String(inode), String(mtimeNs)]);
   const id = digestBytes(canonicalJson([folder, state])).slice('sha256:'.length, 'sha256:'.length + 32);

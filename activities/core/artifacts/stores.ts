@@ -31,25 +31,36 @@ export function createStores(stores: readonly ArtifactStore[]): Stores {
   const twin = all.find((store, index) => index > 0 && store.root === all[index - 1]?.root);
   if (twin !== undefined) throw new PortError('InvalidSpec', `two stores have the root ${twin.root}; remove one`);
   const unclosed = all.find((store) => !store.root.endsWith('/'));
-  if (unclosed !== undefined) throw new PortError('InvalidSpec', `the store root ${unclosed.root} must end in /`);
+  if (unclosed !== undefined)
+    throw new PortError('InvalidSpec', `the store root ${unclosed.root} must end in /; add it`);
   return {
     all,
     resolve(uri) {
       const store = all.find(({ root }) => uri.startsWith(root));
       if (store === undefined) {
         const known = all.length === 0 ? 'none' : all.map(({ root }) => root).join(', ');
-        throw new PortError('InvalidSpec', `${JSON.stringify(uri)} is in no known store; known roots: ${known}`);
+        throw new PortError(
+          'InvalidSpec',
+          `${JSON.stringify(uri)} is in no known store; known roots: ${known}; use a URI below one of them`
+        );
       }
       const rest = uri.slice(store.root.length).replace(/\/$/, '');
       if (/[?#]|%2f/i.test(rest)) {
-        throw new PortError('InvalidSpec', `${JSON.stringify(uri)} has a query, a fragment or an encoded slash`);
+        throw new PortError(
+          'InvalidSpec',
+          `${JSON.stringify(uri)} has a query, a fragment or an encoded slash; give it as sealing or copying returned it`
+        );
       }
       // One decoding undoes `uriOf`; assertKey then judges every further one.
       let key: string;
       try {
         key = decodeURIComponent(rest);
       } catch (error) {
-        throw new PortError('InvalidSpec', `${JSON.stringify(uri)} is not a valid URI`, { cause: error });
+        throw new PortError(
+          'InvalidSpec',
+          `${JSON.stringify(uri)} is not a valid URI; give it as sealing or copying returned it`,
+          { cause: error }
+        );
       }
       assertKey(key);
       return { store, key };

@@ -59,7 +59,7 @@ export async function collectAll<T>(stream: AsyncIterable<T>): Promise<readonly 
 export const contentOf = (store: ArtifactStore, key: string): Promise<Uint8Array> =>
   collectBytes(store.read(key, {}, call()));
 
-/** Asserts that something is refused with one of the classes and a message of one line. */
+/** Asserts that something is refused with one of the classes, and with one line that says what to do next. */
 export async function refuses(
   work: Promise<unknown> | (() => Promise<unknown>),
   classes: ErrorClass | readonly ErrorClass[],
@@ -75,6 +75,7 @@ export async function refuses(
       `${what}: threw ${error.class} (${error.message}), expected ${String(classes)}`
     );
     assert.ok(error.message.length > 0 && !error.message.includes('\n'), `${what}: the message is not one line`);
+    assert.match(error.message, /[;,] \w/, `${what}: the message names no next step`);
     return;
   }
   assert.fail(`${what}: was accepted with ${JSON.stringify(result)}, expected class ${String(classes)}`);

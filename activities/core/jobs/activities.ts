@@ -48,12 +48,16 @@ export interface JobActivityOptions {
 async function collect(options: JobActivityOptions, input: CollectInput, calls: PortCalls): Promise<ArtifactRef> {
   const { backend, store, seal = sealFolder } = options;
   const state = await stateOrGone(backend, input.ref, calls);
-  if (state === null) throw new PortError('NotFound', `${input.ref.site} no longer knows job ${input.ref.id}`);
+  if (state === null)
+    throw new PortError(
+      'NotFound',
+      `${input.ref.site} no longer knows job ${input.ref.id}; look whether the root of the site was moved or emptied`
+    );
   if (state.phase !== 'ended' || state.outcome.result !== 'succeeded') {
     const how = state.phase === 'ended' ? state.outcome.result : state.phase;
     throw new PortError(
       'Conflict',
-      `job ${input.ref.key} is ${how}: only the output of a job that succeeded is collected`
+      `job ${input.ref.key} is ${how}: only the output of a job that succeeded is collected; wait for its end, or look at its log`
     );
   }
   const { outputFolder } = await calls.transfer('fetch output', (call) => backend.outputOf(input.ref, call));
@@ -85,7 +89,10 @@ export function createJobActivities(options: JobActivityOptions): JobActivities 
   return withActivityFailures<JobActivities>({
     async submitJob(intent) {
       if (intent.owner !== owner) {
-        throw new PortError('InvalidSpec', `the job is tagged for ${intent.owner}, this installation is ${owner}`);
+        throw new PortError(
+          'InvalidSpec',
+          `the job is tagged for ${intent.owner}, this installation is ${owner}; give all workers of one server the same owner in retempo.yaml`
+        );
       }
       return await adoptOrSubmit(backend, intent, calls());
     },

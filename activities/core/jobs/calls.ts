@@ -25,7 +25,12 @@ async function bounded<T>(what: string, work: (call: Call) => Promise<T>, bounds
   let stopListening = (): void => undefined;
   const interruption = new Promise<never>((_resolve, reject) => {
     const timer = setTimeout(() => {
-      reject(new PortError(onTimeout, `${what}: no answer within ${timeoutMs / 1000} s`));
+      reject(
+        new PortError(
+          onTimeout,
+          `${what}: no answer within ${timeoutMs / 1000} s; look whether the other side is reachable and not overloaded`
+        )
+      );
     }, timeoutMs);
     const onCancel = (): void => void cancelledBy?.cancelled.catch(reject);
     const signal = cancelledBy?.cancellationSignal;

@@ -40,7 +40,11 @@ function globExpression(glob: string): RegExp {
 
 /** Throws `UserCodeFailed` when the output is empty or lacks a file that `required` (globs) asks for. */
 export function checkRequired(files: readonly string[], required: readonly string[]): void {
-  if (files.length === 0) throw new PortError('UserCodeFailed', 'the program wrote nothing to RETEMPO_OUTPUT');
+  if (files.length === 0)
+    throw new PortError(
+      'UserCodeFailed',
+      'the program wrote nothing to RETEMPO_OUTPUT; let it write its result into that folder'
+    );
   const missing = required.filter((glob) => !files.some((file) => globExpression(glob).test(file)));
   if (missing.length === 0) return;
   const shown = files.slice(0, 10).join(', ');

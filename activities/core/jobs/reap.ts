@@ -105,7 +105,7 @@ export async function reap(
   if (input.owner !== owner) {
     throw new PortError(
       'InvalidSpec',
-      `asked to reap jobs of ${JSON.stringify(input.owner)}, this installation is ${owner}`
+      `asked to reap jobs of ${JSON.stringify(input.owner)}, this installation is ${owner}; run "retempo apply" so that the reaper asks for its own`
     );
   }
   const running: OwnedJob[] = [];

@@ -57,6 +57,6 @@ export async function adoptOrSubmit(backend: JobBackend, intent: JobIntent, call
   if (late.length > 0) return await adopt(backend, late, intent, calls);
   throw new PortError(
     'UnknownOutcome',
-    `job ${intent.key} was asked for ${rounds} times and cannot be found: ${trouble instanceof Error ? trouble.message : String(trouble)}`
+    `job ${intent.key} was asked for ${rounds} times and cannot be found (${trouble instanceof Error ? trouble.message : String(trouble)}); it is looked for again, see whether the provider is reachable`
   );
 }

@@ -37,7 +37,7 @@ export interface WaitOptions {
 const lost = (input: AwaitJobInput): JobOutcome => ({
   result: 'lost',
   class: 'NotFound',
-  message: `${input.ref.site} no longer knows job ${input.ref.id}`,
+  message: `${input.ref.site} no longer knows job ${input.ref.id}; look whether the root of the site was moved or emptied`,
 });
 
 /** Time at which an earlier attempt saw the job queued: the limit holds over deaths of workers. */
@@ -136,7 +136,7 @@ export async function waitForJob(options: WaitOptions, input: AwaitJobInput): Pr
       const waited = Math.round((Date.now() - queuedSinceMs) / 1000);
       throw new PortError(
         'CapacityUnavailable',
-        `${input.ref.site} had no room for the job within ${queuedLimitMs / 1000} s (queued for ${waited} s): ${JSON.stringify(details.progress)}`
+        `${input.ref.site} had no room for the job within ${queuedLimitMs / 1000} s (queued for ${waited} s): ${JSON.stringify(details.progress)}; free some there or name another pool in train.at`
       );
     }
     await pause(context, pollMs);

@@ -72,7 +72,11 @@ export function createDocuments({
       checkCall(call, `reading the document "${path}"`);
       const head = await store.head(key, call);
       if (head === null) return null;
-      if (head.size > maxDocumentBytes) throw new PortError('Integrity', `the document "${path}" is too large`);
+      if (head.size > maxDocumentBytes)
+        throw new PortError(
+          'Integrity',
+          `the document "${path}" is too large (${head.size} bytes, the most is ${maxDocumentBytes}); restore an earlier one`
+        );
       const chunks: Uint8Array[] = [];
       try {
         for await (const chunk of store.read(key, { version: head.version }, call)) chunks.push(chunk);
@@ -94,7 +98,7 @@ export function createDocuments({
     if (bytes.length > maxDocumentBytes) {
       throw new PortError(
         'InvalidSpec',
-        `the document "${path}" would have ${bytes.length} bytes; the most is ${maxDocumentBytes}`
+        `the document "${path}" would have ${bytes.length} bytes; the most is ${maxDocumentBytes}; keep what grows in an artifact`
       );
     }
     const put: PutCondition = 'ifTag' in condition ? { ifVersion: condition.ifTag } : { ifAbsent: true };

@@ -123,7 +123,10 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
     if (known === undefined)
       throw new PortError('NotFound', `model ${model} has no version ${version}; register it first`);
     if (known.collecting === true || known.collectedAt !== undefined) {
-      throw new PortError('Conflict', `the bytes of ${model} ${version} have been deleted; it cannot be used any more`);
+      throw new PortError(
+        'Conflict',
+        `the bytes of ${model} ${version} have been deleted; it cannot be used any more, name another version`
+      );
     }
   }
 
@@ -139,7 +142,10 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
         if (existing === undefined || !(isClass(error, 'Conflict') || isClass(error, 'UnknownOutcome'))) throw error;
         if (canonicalJson({ ...record, registeredAt: existing.registeredAt }) === canonicalJson(existing))
           return existing;
-        throw new PortError('Conflict', `${model} ${version} is registered with other content; versions never change`);
+        throw new PortError(
+          'Conflict',
+          `${model} ${version} is registered with other content; versions never change, give the new content a new id`
+        );
       });
     const { uri } = artifact;
     const { value } = await changeState(
@@ -178,7 +184,10 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
     const { model, alias, version, ifVersion, actor, reason } = input;
     assertName(alias, 'an alias');
     if (actor.trim() === '' || reason.trim() === '') {
-      throw new PortError('InvalidSpec', `a change of alias ${alias} of ${model} needs an actor and a reason`);
+      throw new PortError(
+        'InvalidSpec',
+        `a change of alias ${alias} of ${model} needs an actor and a reason; give both`
+      );
     }
     const before = entryOf((await stateOf(model, call)).aliases, alias);
     const saved =
@@ -210,7 +219,8 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
       },
       call
     );
-    if (change === undefined) throw new PortError('ServiceFault', `alias ${alias} of ${model} was not changed`);
+    if (change === undefined)
+      throw new PortError('ServiceFault', `alias ${alias} of ${model} was not changed; read it, then repeat the call`);
     return { alias, ...change };
   }
 
@@ -234,7 +244,11 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
     call: Call
   ): Promise<CollectReport> {
     const limit = Date.parse(olderThan);
-    if (Number.isNaN(limit)) throw new PortError('InvalidSpec', `${JSON.stringify(olderThan)} is not a time`);
+    if (Number.isNaN(limit))
+      throw new PortError(
+        'InvalidSpec',
+        `${JSON.stringify(olderThan)} is not a time; write it as 2026-01-31T00:00:00Z`
+      );
     const collected: VersionId[] = [];
     const kept: { version: VersionId; reason: string }[] = [];
     const known = Object.entries((await stateOf(model, call)).versions).filter(

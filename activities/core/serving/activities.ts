@@ -40,7 +40,10 @@ export function createServingActivities(dependencies: ServingDependencies): Serv
     const calls = portCalls(callTimeoutMs);
     const { endpoint, candidate, champion, weight, revisions, release } = input;
     if (champion === null)
-      throw new PortError('InvalidSpec', 'a canary without a champion has nothing to compare with');
+      throw new PortError(
+        'InvalidSpec',
+        'a canary without a champion has nothing to compare with; give the first version all traffic instead'
+      );
     const state = await calls.read('describe', (call) => serving.describe(endpoint, call));
     const slowOverMs = release.guardrails.slow?.overMs;
     const reading = await calls.read('read counts', (call) =>

@@ -171,7 +171,10 @@ export function openArtifactCache(root: string, materialize: ProviderContext['ma
       const hex = /^sha256:([0-9a-f]{64})$/.exec(ref.digest)?.[1];
       if (hex === undefined) {
         return Promise.reject(
-          new PortError('InvalidSpec', `not a digest of an artifact: ${JSON.stringify(ref.digest)}`)
+          new PortError(
+            'InvalidSpec',
+            `not a digest of an artifact: ${JSON.stringify(ref.digest)}; give the reference as it was returned`
+          )
         );
       }
       let promise = running.get(hex);

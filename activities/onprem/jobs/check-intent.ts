@@ -40,17 +40,19 @@ function checkCommand(intent: JobIntent, site: string): void {
   if (!Array.isArray(command)) return refuse(`the command must be a list of texts, not ${shown(command)}`);
   if (command.length === 0 || command[0] === '') refuse('the command is empty; name a program');
   const bad = command.findIndex((part) => typeof part !== 'string' || part.includes('\0'));
-  if (bad >= 0) refuse(`part ${bad} of the command contains a NUL character or is no text`);
+  if (bad >= 0) refuse(`part ${bad} of the command contains a NUL character or is no text; correct train.run`);
   if (replicas !== undefined && replicas !== 1)
     refuse(`${site} runs one process per job; replicas must be 1, not ${replicas}`);
 }
 
 function checkEnvironment(intent: JobIntent): void {
   for (const [name, value] of Object.entries(intent.spec.env ?? {})) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) refuse(`not a name of an environment variable: ${shown(name)}`);
-    if (name.startsWith('RETEMPO_')) refuse(`${name}: names that start with RETEMPO_ are set by Retempo`);
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      refuse(`not a name of an environment variable: ${shown(name)}; use letters, digits and _`);
+    if (name.startsWith('RETEMPO_'))
+      refuse(`${name}: names that start with RETEMPO_ are set by Retempo; choose another name`);
     if (typeof value !== 'string' || value.includes('\0'))
-      refuse(`${name}: the value contains a NUL character or is no text`);
+      refuse(`${name}: the value contains a NUL character or is no text; give it a text`);
   }
 }
 
@@ -60,7 +62,8 @@ export function checkIntent(intent: JobIntent, site: string, pools: readonly Poo
   checkCommand(intent, site);
   checkEnvironment(intent);
   for (const name of Object.keys(intent.spec.inputs)) {
-    if (!/^[A-Za-z][A-Za-z0-9_-]{0,62}$/.test(name)) refuse(`not a name of an input: ${shown(name)}`);
+    if (!/^[A-Za-z][A-Za-z0-9_-]{0,62}$/.test(name))
+      refuse(`not a name of an input: ${shown(name)}; use letters, digits, _ and -, a letter first`);
   }
   const { timeoutMs } = intent.spec;
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0 || timeoutMs > maxTimeoutMs) {
@@ -68,5 +71,10 @@ export function checkIntent(intent: JobIntent, site: string, pools: readonly Poo
   }
   const pool = intent.pool === undefined ? pools[0] : pools.find(({ name }) => name === intent.pool);
   const known = pools.map(({ name }) => name).join(', ');
-  return pool ?? refuse(`${site} has no pool ${shown(intent.pool)}; it has: ${known === '' ? 'none' : known}`);
+  return (
+    pool ??
+    refuse(
+      `${site} has no pool ${shown(intent.pool)}; it has: ${known === '' ? 'none' : known}; correct train.at or add the pool to retempo.yaml`
+    )
+  );
 }

@@ -74,12 +74,14 @@ export function createLeftovers(options: {
   const isExpired = (job: EndedJob): boolean => Date.now() - job.endedAt >= keepMs;
 
   function remove(ref: JobRef, owner: string): void {
-    if (ref.site !== site || !isJobKey(ref.key)) throw new PortError('InvalidSpec', `${site} has no such job`);
+    if (ref.site !== site || !isJobKey(ref.key))
+      throw new PortError('InvalidSpec', `${site} has no such job; give a reference as listExpired gave it`);
     const paths = jobPaths(root, ref.key);
     if (readRecord(paths) === null) return;
     const job = endedJob(paths);
     if (job === null || !isExpired(job)) throw new PortError('Conflict', `job ${ref.key} is still needed; keep it`);
-    if (job.intent.owner !== owner) throw new PortError('Conflict', `job ${ref.key} does not belong to ${owner}`);
+    if (job.intent.owner !== owner)
+      throw new PortError('Conflict', `job ${ref.key} does not belong to ${owner}; leave it to its owner`);
     const aside = `${jobsFolder(root)}/.gone-${ref.key}-${randomBytes(6).toString('hex')}`;
     try {
       renameSync(paths.folder, aside);

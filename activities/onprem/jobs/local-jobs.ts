@@ -72,9 +72,17 @@ function asPortError(error: unknown, root: string): PortError {
     });
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new PortError('AuthDenied', `not allowed to write below ${root}: ${text}`, { cause: error });
+    return new PortError(
+      'AuthDenied',
+      `not allowed to write below ${root} (${text}); give the user of the worker the right to it`,
+      { cause: error }
+    );
   }
-  return new PortError('ServiceFault', `local jobs below ${root}: ${text}`, { cause: error });
+  return new PortError(
+    'ServiceFault',
+    `local jobs below ${root} cannot be reached (${text}); look at the disk, it is tried again`,
+    { cause: error }
+  );
 }
 
 /**
@@ -106,7 +114,11 @@ export function createLocalJobs(options: LocalJobsOptions): JobBackend {
   function existing(ref: JobRef): { readonly paths: JobPaths; readonly record: JobRecord } {
     const paths = jobPaths(root, ref.key);
     const record = ref.site === site && isJobKey(ref.key) ? readRecord(paths) : null;
-    if (record === null) throw new PortError('NotFound', `${site} has no job ${printable(ref.key).slice(0, 64)}`);
+    if (record === null)
+      throw new PortError(
+        'NotFound',
+        `${site} has no job ${printable(ref.key).slice(0, 64)}; look whether the root of the site was moved or emptied`
+      );
     return { paths, record };
   }
 
@@ -235,7 +247,7 @@ export function createLocalJobs(options: LocalJobsOptions): JobBackend {
         const paths = jobPaths(root, intent.key);
         const record: JobRecord = { v: 1, intent, pool: pool.name, createdAt: new Date().toISOString() };
         const isNew = createFolder(paths.folder, (folder) => replaceJson(`${folder}/job.json`, record));
-        if (!isNew) throw new PortError('AlreadyExists', `${site} has a job ${intent.key} already`);
+        if (!isNew) throw new PortError('AlreadyExists', `${site} has a job ${intent.key} already; adopt it`);
         const patience = AbortSignal.any([call.signal, AbortSignal.timeout(startPatienceMs)]);
         await Promise.race([
           drive(paths, record),

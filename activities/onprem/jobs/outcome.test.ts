@@ -30,9 +30,20 @@ describe('outcome of a program', () => {
     expect(outcome.billedSeconds).toBe(2);
   });
 
+  it.each<Partial<EndOfProgram>>([
+    { exit: { code: 1, signal: null } },
+    { exit: { code: null, signal: 'SIGKILL' } },
+    { exit: { code: null, signal: 'SIGTERM' } },
+    { exit: null },
+    { cause: 'timeout' },
+    { cause: 'interrupted' },
+  ])('says why in one sentence and names the next step: %j', (how) => {
+    expect(end({ ...how, tail: '' }).message).toMatch(/^[^\n;]+; (look|raise|give)[^\n]+$/);
+  });
+
   it('keeps the sentence and as much of the end of the log as fits into 2 KiB', () => {
     const { message } = end({ exit: { code: 9, signal: null }, tail: `${'ü'.repeat(3000)}THE END` });
-    expect(message.startsWith('exit code 9\n')).toBe(true);
+    expect(message.startsWith('exit code 9; look at its log and correct the program\n')).toBe(true);
     expect(message.endsWith('THE END')).toBe(true);
     expect(Buffer.byteLength(message)).toBeLessThanOrEqual(2048);
   });

@@ -45,27 +45,41 @@ function verdictOf(end: EndOfProgram): Pick<JobOutcome, 'result' | 'class'> & { 
     };
   }
   if (cause === 'interrupted') {
-    return { result: 'preempted', class: 'Preempted', sentence: `the machine asked for an end (${how(exit)})` };
+    return {
+      result: 'preempted',
+      class: 'Preempted',
+      sentence: `the machine asked for an end (${how(exit)}); look why it shuts down or who ended the supervisor`,
+    };
   }
   if (exit === null) {
     return {
       result: 'lost',
       class: 'ServiceFault',
-      sentence: 'supervisor or machine died while the program ran: whether it had finished is not known',
+      sentence:
+        'supervisor or machine died while the program ran: whether it had finished is not known; look at supervisor.log in the folder of the job',
     };
   }
   if (exit.signal === 'SIGTERM') {
-    return { result: 'preempted', class: 'Preempted', sentence: 'ended by SIGTERM that was not sent by Retempo' };
+    return {
+      result: 'preempted',
+      class: 'Preempted',
+      sentence: 'ended by SIGTERM that was not sent by Retempo; look who sent it',
+    };
   }
   if (exit.signal === 'SIGKILL') {
     return {
       result: 'failed',
       class: 'UserCodeFailed',
-      sentence: 'ended by SIGKILL that was not sent by Retempo: often the kernel, when memory runs out',
+      sentence:
+        'ended by SIGKILL that was not sent by Retempo: often the kernel, when memory runs out; give the program less data or the machine more memory',
     };
   }
   if (exit.code === 0) return { result: 'succeeded', sentence: 'exit code 0' };
-  return { result: 'failed', class: 'UserCodeFailed', sentence: how(exit) };
+  return {
+    result: 'failed',
+    class: 'UserCodeFailed',
+    sentence: `${how(exit)}; look at its log and correct the program`,
+  };
 }
 
 /**

@@ -84,7 +84,10 @@ function startFailure(error: unknown, command: readonly string[]): JobOutcome {
   const code = errorCode(error) ?? 'error';
   const name = command[0] ?? '';
   const table: { readonly [code: string]: readonly [ErrorClass, string] } = {
-    ENOENT: ['InvalidSpec', `there is no program ${JSON.stringify(name)} in PATH or in the code folder`],
+    ENOENT: [
+      'InvalidSpec',
+      `there is no program ${JSON.stringify(name)} in PATH or in the code folder; install it or correct train.run`,
+    ],
     EACCES: [
       'InvalidSpec',
       `${JSON.stringify(name)} is not executable; start it through its interpreter, as in "node train.js"`,
@@ -96,14 +99,14 @@ function startFailure(error: unknown, command: readonly string[]): JobOutcome {
     E2BIG: ['InvalidSpec', 'command and environment are too large; hand large values over as parameters or inputs'],
     ENOSPC: ['CapacityUnavailable', 'no space left on the disk of the site; free some or use another site'],
     EDQUOT: ['CapacityUnavailable', 'the disk quota of the site is used up; free some or use another site'],
-    EAGAIN: ['CapacityUnavailable', 'the machine has no process left to give'],
-    ENOMEM: ['CapacityUnavailable', 'the machine has no memory left for another process'],
+    EAGAIN: ['CapacityUnavailable', 'the machine has no process left to give; end some or use another site'],
+    ENOMEM: ['CapacityUnavailable', 'the machine has no memory left for another process; end some or use another site'],
   };
   const isOwnFile = error instanceof Error && 'syscall' in error && !String(error.syscall).startsWith('spawn');
   const isSpecific = !isOwnFile || code === 'ENOSPC' || code === 'EDQUOT';
   const [errorClass, text] = (isSpecific ? table[code] : undefined) ?? [
     'ServiceFault',
-    `could not be started: ${String(error)}`,
+    `could not be started (${String(error)}); look at supervisor.log in the folder of the job`,
   ];
   return endedBeforeStart(errorClass, text);
 }

@@ -30,11 +30,17 @@ export function callRouter(router: RouterProcess, what: AdminRequest, call: Call
   const timeoutMs = call.deadlineMs - Date.now();
   if (call.signal.aborted)
     return Promise.reject(
-      new PortError('Cancelled', `${where}: ${what.path} was not sent: the caller no longer waits`)
+      new PortError(
+        'Cancelled',
+        `${where}: ${what.path} was not sent: the caller no longer waits; repeat the call if it is still wanted`
+      )
     );
   if (timeoutMs <= 0)
     return Promise.reject(
-      new PortError('DeadlineExceeded', `${where}: ${what.path} was not sent: the deadline is over`)
+      new PortError(
+        'DeadlineExceeded',
+        `${where}: ${what.path} was not sent: the deadline is over; repeat the call with more time`
+      )
     );
   const sentBody = what.body === undefined ? undefined : Buffer.from(JSON.stringify(what.body));
 
@@ -45,7 +51,7 @@ export function callRouter(router: RouterProcess, what: AdminRequest, call: Call
       const unknown = what.mutates && connected;
       const message = unknown
         ? `${where}: ${what.path} may or may not have worked (${reason}); read the state back before deciding`
-        : `${where}: ${what.path} failed: ${reason}`;
+        : `${where}: ${what.path} failed (${reason}); repeat the call, a router that has died is started again`;
       reject(new PortError(unknown ? 'UnknownOutcome' : errorClass, message, { cause }));
     };
     const outgoing = request(
@@ -98,7 +104,10 @@ export function callRouter(router: RouterProcess, what: AdminRequest, call: Call
   }).then(({ status, body }) => {
     if (status === 200) return body;
     if (!isAdminError(body))
-      throw new PortError(what.mutates ? 'UnknownOutcome' : 'ServiceFault', `${where}: unexpected status ${status}`);
+      throw new PortError(
+        what.mutates ? 'UnknownOutcome' : 'ServiceFault',
+        `${where}: unexpected status ${status}; look what listens on that port, then read the state back`
+      );
     const { class: errorClass, message, retryAfterMs } = body.error;
     // A fault inside the router during a change may have happened before or after the change was stored.
     const told = errorClass === 'ServiceFault' && what.mutates ? 'UnknownOutcome' : errorClass;

@@ -196,7 +196,10 @@ async function handle(request: IncomingMessage, token: string, control: Control)
     return await post(await readBody(request), control);
   } catch (error) {
     if (error instanceof BadInput) return failure('InvalidSpec', error.message);
-    return failure('ServiceFault', `the router could not do it: ${(error as Error).message}`);
+    return failure(
+      'ServiceFault',
+      `the router could not do it (${(error as Error).message}); read the state back, and see logs/router.log in the folder of the endpoint`
+    );
   }
 }
 

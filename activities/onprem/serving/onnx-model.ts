@@ -80,7 +80,7 @@ export async function loadOnnxModel(folder: string, filesDigest: string): Promis
   else {
     const bytes = await readFile(path);
     if (createHash('sha256').update(bytes).digest('hex') !== recorded.sha256) {
-      throw new Error(`${path} does not match its digest`);
+      throw new Error(`${path} does not match its digest; retire the version and release it again`);
     }
     session = await ort.InferenceSession.create(bytes, options);
   }
@@ -104,7 +104,8 @@ export async function loadOnnxModel(folder: string, filesDigest: string): Promis
       );
       return wanted.map(({ name, datatype }) => {
         const tensor = results[name];
-        if (tensor === undefined) throw new Error(`the model gave no output "${name}"`);
+        if (tensor === undefined)
+          throw new Error(`the model gave no output "${name}"; export it again and release the new version`);
         return { name, datatype, shape: tensor.dims, data: outputData(tensor.data, tensor.type) };
       });
     },

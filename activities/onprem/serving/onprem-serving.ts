@@ -112,7 +112,10 @@ export function createOnpremServing(options: {
       const { key, endpoint, version, artifact, epoch } = input;
       const files = filesOf(endpoint);
       if (!isVersionId(version))
-        throw new PortError('InvalidSpec', `${endpoint}: ${JSON.stringify(version).slice(0, 80)} is not a version id`);
+        throw new PortError(
+          'InvalidSpec',
+          `${endpoint}: ${JSON.stringify(version).slice(0, 80)} is not a version id; use letters, digits, ".", "_" and "-"`
+        );
       assertDigestUnchanged(files, version, artifact.digest);
       for (let attempt = 1; ; attempt++) {
         const filesDigest = await materializeVersion({

@@ -79,7 +79,10 @@ export async function ensureRouterProcess(
       const started = runningRouter(files);
       if (started !== undefined) return started;
       if (call.signal.aborted)
-        throw new PortError('Cancelled', `the caller no longer waits for the router of ${config.endpoint}`);
+        throw new PortError(
+          'Cancelled',
+          `the caller no longer waits for the router of ${config.endpoint}; repeat the call if it is still wanted`
+        );
       if (Date.now() > untilMs) {
         throw new PortError(
           'ServiceFault',
@@ -90,7 +93,10 @@ export async function ensureRouterProcess(
     }
     // Somebody else's router was faster, or it cannot run here.
     if (ended.code !== alreadyRunningExitCode || Date.now() > untilMs) {
-      throw new PortError('ServiceFault', `the router of ${config.endpoint} cannot run: ${lastLines(files.routerLog)}`);
+      throw new PortError(
+        'ServiceFault',
+        `the router of ${config.endpoint} cannot run: ${lastLines(files.routerLog)}; correct that, then repeat the call`
+      );
     }
     await sleep(pollEveryMs);
   }

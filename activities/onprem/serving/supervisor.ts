@@ -105,7 +105,9 @@ export function superviseModelServer(options: {
     options.onChange();
     let said: string | undefined;
     const ended = new Promise<string>((resolve) => {
-      started.on('error', (error) => resolve(`the model server cannot be started: ${error.message}`));
+      started.on('error', (error) =>
+        resolve(`the model server cannot be started (${error.message}); look at processes and memory of the machine`)
+      );
       started.on('exit', (code, signal) => {
         resolve(said ?? `the model server ended (${signal ?? `exit code ${code}`}), see ${options.logFile}`);
       });
@@ -119,7 +121,10 @@ export function superviseModelServer(options: {
     const outcome = await Promise.race([
       listening,
       ended,
-      pause(startTimeoutMs).then(() => `the model server did not start within ${startTimeoutMs / 1000} s`),
+      pause(startTimeoutMs).then(
+        () =>
+          `the model server did not start within ${startTimeoutMs / 1000} s and is started again; see ${options.logFile}`
+      ),
     ]);
     if (typeof outcome === 'string') return outcome;
     return Promise.race([ended, watchHealth(started, outcome)]);
@@ -140,10 +145,11 @@ export function superviseModelServer(options: {
         }
       } catch (error) {
         strikes += 1;
-        if (strikes >= healthStrikes) return `the model server hangs: ${(error as Error).message}`;
+        if (strikes >= healthStrikes)
+          return `the model server hangs (${(error as Error).message}) and is started again; see ${options.logFile}`;
       }
       await pause(healthEveryMs);
-      if (!isRunning(started)) return 'the model server ended';
+      if (!isRunning(started)) return `the model server ended and is started again; see ${options.logFile}`;
     }
   }
 
@@ -176,7 +182,7 @@ export function superviseModelServer(options: {
     metadata: () => metadata,
     stop: async () => {
       stopping = true;
-      problem = 'the version is being retired';
+      problem = 'the version is being retired; deploy it again when it is gone';
       upstream?.close();
       upstream = undefined;
       const running = child;

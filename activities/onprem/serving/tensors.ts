@@ -118,7 +118,8 @@ function flatten(data: unknown, depth: number): readonly unknown[] {
 function packTensor(spec: TensorSpec, given: { readonly [key: string]: unknown }): PackedTensor {
   const where = `input "${spec.name}"`;
   const type = dataTypes.get(spec.datatype);
-  if (type === undefined) throw new Error(`${where}: datatype ${spec.datatype} of the model is not supported`);
+  if (type === undefined)
+    throw new Error(`${where}: datatype ${spec.datatype} of the model is not supported; cast it in the model`);
   if (given['datatype'] !== spec.datatype) {
     throw new BadRequest(`${where}: datatype must be ${spec.datatype}, got ${shown(given['datatype'])}`);
   }

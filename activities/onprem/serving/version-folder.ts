@@ -44,7 +44,7 @@ export async function digestFolder(folder: string): Promise<VersionRecord['files
   for (const entry of entries) {
     if (entry.isDirectory()) continue;
     const path = join(entry.parentPath, entry.name);
-    if (!entry.isFile()) throw new Error(`${path} is neither a file nor a folder`);
+    if (!entry.isFile()) throw new Error(`${path} is neither a file nor a folder; remove it`);
     files.push({ path: relative(folder, path).split(sep).join('/'), ...(await sha256File(path)) });
   }
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -59,16 +59,25 @@ export async function digestFolder(folder: string): Promise<VersionRecord['files
 export async function verifyVersionFolder(folder: string, filesDigest: string): Promise<VersionRecord> {
   const text = await readFile(join(folder, recordFile), 'utf8');
   if (sha256Text(text) !== filesDigest)
-    throw new Error(`${join(folder, recordFile)} was changed after the version was deployed`);
+    throw new Error(
+      `${join(folder, recordFile)} was changed after the version was deployed; retire the version and release it again`
+    );
   const record = JSON.parse(text) as VersionRecord;
   const actual = new Map((await digestFolder(join(folder, filesFolder))).map((file) => [file.path, file]));
   for (const { path, sha256 } of record.files) {
     const file = actual.get(path);
-    if (file === undefined) throw new Error(`${join(folder, filesFolder, path)} is missing`);
-    if (file.sha256 !== sha256) throw new Error(`${join(folder, filesFolder, path)} does not match its digest`);
+    if (file === undefined)
+      throw new Error(`${join(folder, filesFolder, path)} is missing; retire the version and release it again`);
+    if (file.sha256 !== sha256)
+      throw new Error(
+        `${join(folder, filesFolder, path)} does not match its digest; retire the version and release it again`
+      );
     actual.delete(path);
   }
   const extra = [...actual.keys()][0];
-  if (extra !== undefined) throw new Error(`${join(folder, filesFolder, extra)} does not belong to the version`);
+  if (extra !== undefined)
+    throw new Error(
+      `${join(folder, filesFolder, extra)} does not belong to the version; retire the version and release it again`
+    );
   return record;
 }
