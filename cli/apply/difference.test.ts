@@ -1,4 +1,9 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadProject, modelJsonSchema } from '@retempo/workers';
 import { describe, expect, it } from 'vitest';
+import { providers } from '../session.js';
 import type { ModelSpec } from '@retempo/workflows/contracts';
 import { fileChanges, specChanges } from './difference.js';
 
@@ -39,6 +44,62 @@ describe('specChanges', () => {
       { path: 'gate.slices', before: 'none', after: null },
     ]);
   });
+});
+
+/** A model file with most of what it can say. */
+const rich = `model: late
+description: Will it be late?
+data:
+  { source: rows.csv, time: at, key: id, unit: day, label: { column: late, arrivesAfter: 7d }, features: { except: [id] } }
+train: { run: node train.js, resources: { cpu: 2, memory: 4Gi }, parameters: { rate: 1 }, env: { A: b }, atMost: 20 USD }
+evaluate: { run: node predict.js }
+gate:
+  metrics: { logLoss: { atMost: 0.6, notWorseBy: 0.005, worstRow: 4 }, auc: { atLeast: 0.6 } }
+  slices: { by: [day], minRows: 50 }
+  anchor: { version: pinned, notWorseBy: 0.01 }
+  approval: { quorum: 2, from: [ann, bob], expires: 2d }
+release:
+  guardrails: { slow: { over: 50ms } }
+  approval: { before: 50%, quorum: 1, expires: 1h }
+retrain: { on: { every: 30d, events: [fares] }, atMost: { cost: 100 USD } }
+`;
+
+interface Schema {
+  readonly properties?: { readonly [key: string]: Schema };
+  readonly anyOf?: readonly Schema[];
+  readonly additionalProperties?: Schema | boolean;
+}
+
+function knows(schema: Schema, path: readonly string[]): boolean {
+  const [key, ...rest] = path;
+  if (key === undefined) return true;
+  return [schema, ...(schema.anyOf ?? [])].some(({ properties, additionalProperties }) => {
+    const inner = properties !== undefined && Object.hasOwn(properties, key) ? properties[key] : additionalProperties;
+    return typeof inner === 'object' && knows(inner, rest);
+  });
+}
+
+it('calls every value of a spec by the key that a model file has for it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'retempo-difference-'));
+  try {
+    await mkdir(join(folder, 'models'));
+    await writeFile(join(folder, 'retempo.yaml'), '');
+    await writeFile(join(folder, 'train.js'), '');
+    await writeFile(join(folder, 'models', 'late.yaml'), rich);
+    const { models } = await loadProject({ folder, providers: providers() });
+    const changes = specChanges({} as ModelSpec, { ...models[0]!.draft, code: spec().code });
+    const paths = changes.map(({ path }) => path).filter((path) => !['v', 'code'].includes(path));
+    expect(paths.length).toBeGreaterThan(50);
+    expect(paths.filter((path) => !knows(modelJsonSchema() as Schema, path.split('.')))).toEqual([
+      'endpoints.<name>.site of retempo.yaml',
+    ]);
+    const after = (path: string) => changes.find((change) => change.path === path)?.after;
+    expect(after('release.to')).toBe('endpoint:late');
+    expect(after('release.approval.before')).toBe('50%');
+    expect(after('watch.loss.falseAlarmEvery')).toBe('365 windows');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
 
 describe('fileChanges', () => {

@@ -1,6 +1,6 @@
 import type { Json, ModelSpec } from '@retempo/workflows/contracts';
 import { canonicalJson } from '@retempo/workflows/domain';
-import { bytes, duration } from '../text/quantities.js';
+import { bytes, duration, plural } from '../text/quantities.js';
 
 /** One value of a spec that is not as it was. */
 export interface SpecChange {
@@ -24,9 +24,17 @@ export function specChanges(before: ModelSpec, after: ModelSpec): readonly SpecC
     const was = old.get(path);
     const is = now.get(path);
     if (was === is) return [];
-    return [{ path: path.replace(/(?:Ms|Bytes)$/, ''), before: was ?? null, after: is ?? null }];
+    return [{ path: keyOf(path), before: was ?? null, after: is ?? null }];
   });
 }
+
+/** Keys of a model file whose values have another name in the spec. */
+const keys: { readonly [path: string]: string } = {
+  'release.endpoint': 'release.to',
+  'release.site': 'endpoints.<name>.site of retempo.yaml',
+};
+
+const keyOf = (path: string): string => keys[path] ?? path.replace(/(?:Ms|Bytes|Percent|Windows)$/, '');
 
 function leaves(spec: object): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
@@ -47,6 +55,9 @@ function readable(path: string, value: Json): string {
   if (value === null) return 'none';
   if (typeof value === 'number' && path.endsWith('Ms')) return duration(value);
   if (typeof value === 'number' && path.endsWith('Bytes')) return bytes(value);
+  if (typeof value === 'number' && path.endsWith('Percent')) return `${value}%`;
+  if (typeof value === 'number' && path.endsWith('Windows')) return plural(value, 'window');
+  if (path === 'release.endpoint' && typeof value === 'string') return `endpoint:${value}`;
   return typeof value === 'string' ? value : canonicalJson(value);
 }
 
