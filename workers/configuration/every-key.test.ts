@@ -240,7 +240,6 @@ const badConfig: Readonly<Record<string, readonly unknown[]>> = {
   'limits.heartbeat': [...notDuration, '0s', '999ms', '25h'],
   'limits.noWorkerAfter': [...notDuration, '0s', '999ms'],
   'limits.capacityAfter': [...notDuration, '0s', '999ms'],
-  // Node's timers are over at once when they are set to 25 days or more.
   'limits.drain': [...notDuration, '0s', '25h'],
   'limits.stickyTimeout': [...notDuration, '0s', '999ms', '25h'],
   'limits.cachedWorkflows': notWhole,
