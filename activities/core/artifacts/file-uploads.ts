@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPortError, PortError, type ArtifactStore, type Part, type UploadRef } from '../ports/index.js';
 import { checkCall } from './calls.js';
@@ -83,6 +83,15 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
       );
     }
     return join(await uploadsFolder(), upload.id);
+  }
+
+  /** Removes an upload in one step: whoever still sends a part of it finds it gone, and does not hinder the removal. */
+  async function discard(folder: string): Promise<void> {
+    await withTemporary(await realRoot(root), (aside) =>
+      rename(folder, aside).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error;
+      })
+    );
   }
 
   async function aboutOf(upload: UploadRef): Promise<{ readonly folder: string; readonly about: About }> {
@@ -207,13 +216,13 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
           const [ours, theirs] = await Promise.all([stat(data), stat(path)]);
           if (ours.ino !== theirs.ino || ours.dev !== theirs.dev) throw error;
         }
-        await rm(folder, { recursive: true, force: true });
+        await discard(folder);
       }),
 
     abort: (upload, call) =>
       guarded(`abort the upload of "${upload.key}"`, async () => {
         checkCall(call, `the upload of "${upload.key}"`);
-        await rm(await folderOf(upload), { recursive: true, force: true });
+        await discard(await folderOf(upload));
       }),
 
     async *open(prefix, call) {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ArtifactRef } from '@retempo/workflows/contracts';
@@ -82,6 +82,27 @@ describe('transfers', () => {
     }
     expect(await store.head('k', call())).toBeNull();
     await store.upload.complete(upload, [part], call());
+  });
+
+  it('A6: an upload is aborted although parts of it are being sent, which say that it is gone', async () => {
+    const size = 64 * partSizeBytes(1);
+    const bytes = Buffer.alloc(partSizeBytes(1), 'w');
+    for (let round = 0; round < 10; round++) {
+      const upload = await store.upload.begin('k', size, call());
+      const sending = Array.from({ length: 16 }, async (_, index) => {
+        for (let number = index * 4 + 1; number <= index * 4 + 4; number++)
+          await store.upload.part(upload, number, bytes.subarray(), call());
+      });
+      const settled = Promise.allSettled(sending);
+      await new Promise((resolve) => setTimeout(resolve, round));
+      await store.upload.abort(upload, call());
+      for (const part of await settled) {
+        if (part.status === 'rejected') expect(part.reason).toMatchObject({ class: 'NotFound' });
+      }
+      await expect(store.upload.confirmed(upload, call())).rejects.toMatchObject({ class: 'NotFound' });
+    }
+    expect(await readdir(join(temporary, 'store', '.retempo-store', 'uploads'))).toEqual([]);
+    expect(await readdir(join(temporary, 'store', '.retempo-store', 'tmp'))).toEqual([]);
   });
 
   it('A1: of an artifact that is being deleted no reader sees a part', async () => {
