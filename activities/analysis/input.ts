@@ -48,6 +48,12 @@ export const requirePositive = (field: string, value: number): void => {
   if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) reject(field, 'a finite number > 0', value);
 };
 
+/** Requires a parameter of a distribution or a prior: within [1e-100, 1e100], outside of which products leave the doubles. */
+export const requireParameter = (field: string, value: number): void => {
+  requirePositive(field, value);
+  if (value < 1e-100 || value > 1e100) reject(field, 'within [1e-100, 1e100]', value);
+};
+
 /** Requires a finite number of at least 0. */
 export const requireNonNegative = (field: string, value: number): void => {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) reject(field, 'a finite number >= 0', value);
@@ -75,7 +81,8 @@ export const requireOneOf = <T extends string>(field: string, value: T, allowed:
 
 /** Requires an array or `Float64Array` with at least `minimum` entries, without looking at them. */
 export const requireArray = (field: string, value: ArrayLike<unknown>, minimum = 0): void => {
-  if (!Array.isArray(value) && !ArrayBuffer.isView(value)) reject(field, 'an array', value);
+  if (!Array.isArray(value) && (!ArrayBuffer.isView(value) || value instanceof DataView))
+    reject(field, 'an array', value);
   if (value.length < minimum) {
     throw new AnalysisInputError(
       field,

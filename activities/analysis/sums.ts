@@ -42,6 +42,25 @@ export const sumOf = (count: number, term: (index: number) => number): number =>
   return total.value();
 };
 
+/** a b - c d of whole numbers, exact before the last rounding: products of counts near 1e12 exceed 53 bits. */
+export const productDifference = (a: number, b: number, c: number, d: number): number => {
+  const [left, right] = [a * b, c * d];
+  if (left <= Number.MAX_SAFE_INTEGER && right <= Number.MAX_SAFE_INTEGER) return left - right;
+  return Number(BigInt(a) * BigInt(b) - BigInt(c) * BigInt(d));
+};
+
+/**
+ * The power of two that brings the largest of the values near 1, so that squares neither overflow nor vanish; 1 where
+ * they would not, and for zeros. Multiplying by it is exact for all but denormal results.
+ */
+export const safeScale = (...samples: readonly Sample[]): number => {
+  let largest = 0;
+  for (const sample of samples) for (const value of sample) largest = Math.max(largest, Math.abs(value));
+  if (largest === 0 || (largest > 1e-100 && largest < 1e100)) return 1;
+  // Two steps for denormals: a single power would be infinite.
+  return 2 ** Math.min(1000, -Math.floor(Math.log2(largest)));
+};
+
 /** Arithmetic mean of a sample; NaN when empty. */
 export const mean = (values: Sample): number => sum(values) / values.length;
 

@@ -94,6 +94,7 @@ const evidence = (tally: Tally, ratio: number, side: 'greater' | 'less', overdis
       candidateEvents: (tally.candidateEvents[step] as number) / overdispersion,
       championEvents: (tally.championEvents[step] as number) / overdispersion,
       candidateShare: (tally.candidateUnits[step] as number) / units,
+      championShare: (tally.championUnits[step] as number) / units,
     };
     sum += countEvidence(split, ratio, side, DEFAULT_PRIOR_STRENGTH);
   }

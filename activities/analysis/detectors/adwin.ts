@@ -1,5 +1,5 @@
 import { requireRange } from '../drift/checks.js';
-import { requireCount, requireFinite } from '../input.js';
+import { requireCount, requireFinite, requireObject } from '../input.js';
 import type { DriftSignal } from './signal.js';
 
 /** Options of {@link adwin}; names and defaults of river. */
@@ -58,6 +58,7 @@ const emptyWindow = (): Window => ({ levels: [emptyLevel()], width: 0, total: 0,
  * const { drift } = detector.update(0.3);
  */
 export function adwin(options: AdwinOptions = {}): Adwin {
+  requireObject('options', options);
   const { delta = 0.002, clock = 32, maxBuckets = 5, minWindowLength = 5, gracePeriod = 10 } = options;
   requireRange('delta', delta, { min: 0, max: 1, open: 'both' });
   requireCount('clock', clock, 1);

@@ -1,4 +1,11 @@
-import { requireFinite, requireLabels, requireProbabilities, requireSameLength, type Sample } from '../input.js';
+import {
+  requireFinite,
+  requireLabels,
+  requireObject,
+  requireProbabilities,
+  requireSameLength,
+  type Sample,
+} from '../input.js';
 import { calibrationError } from '../model-quality/index.js';
 import { createRandom } from '../random.js';
 import { sumOf } from '../sums.js';
@@ -52,7 +59,11 @@ const healthyBelow = 0.05;
  * @example
  * cbpe({ reference: { labels: [0, 1], probabilities: [0.1, 0.9] }, current: { probabilities: [0.2] }, threshold: 0.5 });
  */
-export function cbpe({ reference, current, threshold }: CbpeInput): CbpeResult {
+export function cbpe(input: CbpeInput): CbpeResult {
+  requireObject('input', input);
+  const { reference, current, threshold } = input;
+  requireObject('reference', reference);
+  requireObject('current', current);
   requireLabels('reference.labels', reference.labels);
   requireProbabilities('reference.probabilities', reference.probabilities);
   requireSameLength('reference.probabilities', reference.probabilities, 'reference.labels', reference.labels);

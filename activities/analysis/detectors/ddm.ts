@@ -1,5 +1,5 @@
 import { requireRange } from '../drift/checks.js';
-import { reject, requireCount } from '../input.js';
+import { reject, requireCount, requireObject } from '../input.js';
 import type { DriftDetector } from './signal.js';
 
 /** Options of {@link ddm}; names and defaults of river. */
@@ -24,6 +24,7 @@ export interface DdmOptions {
  * const { drift, warning } = detector.update(1);
  */
 export function ddm(options: DdmOptions = {}): DriftDetector {
+  requireObject('options', options);
   const { warmStart = 30, warningThreshold = 2, driftThreshold = 3 } = options;
   requireCount('warmStart', warmStart);
   requireRange('warningThreshold', warningThreshold, { min: 0, max: Number.MAX_VALUE });

@@ -1,6 +1,6 @@
 import { AnalysisInputError } from '../errors.js';
 import { requireRange } from '../drift/checks.js';
-import { reject, requireArray, requireCount, requirePositive, type Sample } from '../input.js';
+import { reject, requireArray, requireCount, requireObject, requirePositive, type Sample } from '../input.js';
 
 const defaultLambdas = [0.05, 0.1, 0.2, 0.35] as const;
 
@@ -82,6 +82,7 @@ export interface EDetector {
  * const { alarm } = detector.update(lossesOfToday);
  */
 export function eDetector(options: EDetectorOptions): EDetector {
+  requireObject('options', options);
   const { alarmEvery, minCount = 100, overdispersion = 1, clip, lambdas = defaultLambdas } = options;
   requireRange('alarmEvery', alarmEvery, { min: 1, max: Number.MAX_VALUE });
   requireCount('minCount', minCount, 1);
@@ -175,22 +176,27 @@ function requireLambdas(lambdas: readonly number[], tolerated: number): void {
   requireArray('lambdas', lambdas, 1);
   // At x = 0 the factor is 1 - lambda q: it must stay positive, or one good row would end all evidence for ever.
   const max = tolerated === 0 ? Number.MAX_VALUE : 1 / tolerated;
-  lambdas.forEach((lambda, k) => requireRange(`lambdas[${k}]`, lambda, { min: 0, max, open: 'both' }));
+  for (const [k, lambda] of lambdas.entries()) requireRange(`lambdas[${k}]`, lambda, { min: 0, max, open: 'both' });
 }
 
 function requireLosses(losses: Sample, clip: number | undefined): void {
   requireArray('losses', losses);
   const max = clip === undefined ? 1 : Infinity;
-  losses.forEach((loss: number, i: number) => {
+  // By position, not forEach: that would pass over the holes of a sparse array.
+  for (const [i, loss] of losses.entries()) {
     // Written so that NaN fails as well.
-    if (!(loss >= 0 && loss <= max)) {
+    if (typeof loss !== 'number' || !(loss >= 0 && loss <= max)) {
       const range = clip === undefined ? 'a number in [0, 1] (give `clip` for larger losses)' : 'a number >= 0';
       reject(`losses[${i}]`, range, loss);
     }
-  });
+  }
 }
 
 function checkedState(state: EDetectorState, tolerated: number, lambdas: readonly number[]): EDetectorState {
+  requireObject('state', state);
+  for (const part of ['lambdas', 'logEvidence', 'pendingSums', 'pendingErrors'] as const) {
+    requireArray(`state.${part}`, state[part]);
+  }
   const same =
     state.tolerated === tolerated &&
     state.lambdas.length === lambdas.length &&
@@ -206,5 +212,7 @@ function checkedState(state: EDetectorState, tolerated: number, lambdas: readonl
     if (!whole) throw new AnalysisInputError(`state.${part}`, 'must hold one finite number per lambda');
   }
   requireCount('state.pendingCount', state.pendingCount);
+  requireCount('state.windows', state.windows);
+  if (typeof state.alarm !== 'boolean') reject('state.alarm', 'true or false', state.alarm);
   return structuredClone(state);
 }

@@ -1,5 +1,5 @@
 import { requireRange } from '../drift/checks.js';
-import { requireCount } from '../input.js';
+import { requireCount, requireObject } from '../input.js';
 import { requireError } from './ddm.js';
 import type { DriftDetector } from './signal.js';
 
@@ -25,6 +25,7 @@ export interface EddmOptions {
  * const { drift, warning } = detector.update(1);
  */
 export function eddm(options: EddmOptions = {}): DriftDetector {
+  requireObject('options', options);
   const { warmStart = 30, alpha = 0.95, beta = 0.9 } = options;
   requireCount('warmStart', warmStart);
   requireRange('alpha', alpha, { min: 0, max: 1 });

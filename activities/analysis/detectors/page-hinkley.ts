@@ -1,5 +1,5 @@
 import { requireRange } from '../drift/checks.js';
-import { requireCount, requireFinite, requireOneOf } from '../input.js';
+import { requireCount, requireFinite, requireObject, requireOneOf } from '../input.js';
 import type { DriftDetector } from './signal.js';
 
 /** Options of {@link pageHinkley}; names and defaults of river. */
@@ -28,6 +28,7 @@ export interface PageHinkleyOptions {
  * const { drift } = detector.update(0.3);
  */
 export function pageHinkley(options: PageHinkleyOptions = {}): DriftDetector {
+  requireObject('options', options);
   const { minInstances = 30, delta = 0.005, threshold = 50, alpha = 1 - 0.0001, mode = 'both' } = options;
   requireCount('minInstances', minInstances, 1);
   requireRange('delta', delta, { min: 0, max: Number.MAX_VALUE });

@@ -1,5 +1,5 @@
 import { normalQuantile } from '../distributions/index.js';
-import { requireCount, requireFinite, requireNonNegative, requireShare } from '../input.js';
+import { requireCount, requireFinite, requireNonNegative, requireObject, requireShare } from '../input.js';
 
 /** Input of {@link toleratedLoss}: the loss at release, as it was estimated. */
 export interface ToleratedLossInput {
@@ -27,6 +27,7 @@ export interface ToleratedLossInput {
  * toleratedLoss({ mean: 0.2, standardDeviation: 0.4, n: 2000, tolerance: 0.02 }); // 0.2408
  */
 export function toleratedLoss(input: ToleratedLossInput): number {
+  requireObject('input', input);
   const { mean, standardDeviation, n, tolerance, confidence = 0.99 } = input;
   requireFinite('mean', mean);
   requireNonNegative('standardDeviation', standardDeviation);

@@ -1,5 +1,5 @@
-import { requirePositive, requireProbability } from '../input.js';
-import { deviance, log1pMinus, logGammaPositive, stirlingError } from './gamma-kernel.js';
+import { requireObject, requireParameter, requireProbability } from '../input.js';
+import { deviance, log1pMinus, logGammaPositive, logTinyBetaFactor, stirlingError } from './gamma-kernel.js';
 import { integrateTail } from './quadrature.js';
 
 const TINY = 1e-300;
@@ -56,27 +56,46 @@ const betaFraction = (a: number, b: number, x: number, y: number): number => {
 const logLowerTail = (a: number, b: number, x: number, y: number): number => {
   const kernel = logBetaKernel(a, b, x, y);
   if (a < SMOOTH_FROM || b < SMOOTH_FROM) return kernel - Math.log(betaFraction(a, b, x, y));
-  // Integral of t^(a-1) (1-t)^(b-1) from 0 to x in units of its value at x; t = x - s.
+  // Integral of t^(a-1) (1-t)^(b-1) from 0 to x in units of its value at x; t = x (1 - s), so that no x is too small.
   const p = a - 1;
   const q = b - 1;
-  const slope = (q * x - p * y) / (x * y);
-  const g = (s: number): number => p * log1pMinus(-s / x) + q * log1pMinus(s / y) + s * slope;
+  const odds = x / y;
+  const slope = q * odds - p;
+  const g = (s: number): number => p * log1pMinus(-s) + q * log1pMinus(s * odds) + s * slope;
   // In the flank between mode and mean the slope is positive by a hair: the tail is still found by its curvature.
-  const tail = integrateTail(g, Math.min(slope, 0), p / (x * x) + q / (y * y), x);
-  return kernel + Math.log(tail) - Math.log(x) - Math.log(y);
+  const tail = integrateTail(g, Math.min(slope, 0), p + q * odds * odds, 1);
+  return kernel + Math.log(tail) - Math.log(y);
 };
 
 /** Whether the fraction for the lower tail converges at once: x below (a + 1) / (a + b + 2), about the mean. */
 const isLowerDirect = (a: number, b: number, x: number, y: number): boolean => x * (b + 1) <= (a + 1) * y;
 
+/**
+ * ln(1 - I_x(a, b)) for a <= 1e-4 and b x <= 1.2, where I_x is so near 1 that its complement would have no digits:
+ * 1 - e^L (1 + a T), L = a ln x + ln(Gamma(a + b) / (Gamma(1 + a) Gamma(b))), T the rest of the series DLMF 8.17.7.
+ * null elsewhere.
+ */
+const logTinyComplement = (a: number, b: number, x: number): number | null => {
+  if (a > 1e-4 || x > 0.7 || b * x > 1.2) return null;
+  const logFirst = a * Math.log(x) + logTinyBetaFactor(a, b);
+  let term = 1;
+  let rest = 0;
+  for (let n = 1; n < MAX_ITERATIONS; n += 1) {
+    term *= ((n - b) / n) * x;
+    rest += term / (a + n);
+    if (Math.abs(term) < 1e-17 * Math.abs(rest)) break;
+  }
+  return Math.log(-Math.expm1(logFirst) - Math.exp(logFirst) * a * rest);
+};
+
 /** Both tails of the beta distribution as logarithms: ln I_x(a, b) and ln(1 - I_x(a, b)); y = 1 - x, 0 < x < 1. */
 export const logBetaTails = (a: number, b: number, x: number, y: number): { lower: number; upper: number } => {
   if (isLowerDirect(a, b, x, y)) {
     const lower = Math.min(0, logLowerTail(a, b, x, y));
-    return { lower, upper: logOneMinusExp(lower) };
+    return { lower, upper: logTinyComplement(a, b, x) ?? logOneMinusExp(lower) };
   }
   const upper = Math.min(0, logLowerTail(b, a, y, x));
-  return { lower: logOneMinusExp(upper), upper };
+  return { lower: logTinyComplement(b, a, y) ?? logOneMinusExp(upper), upper };
 };
 
 /** ln(1 - e^v) for v <= 0 (Mächler 2012). */
@@ -87,6 +106,10 @@ export const betaTail = (a: number, b: number, x: number, y: number, upper: bool
   if (x <= 0) return upper ? 1 : 0;
   if (y <= 0) return upper ? 0 : 1;
   const lowerIsSmall = isLowerDirect(a, b, x, y);
+  if (lowerIsSmall === upper) {
+    const tiny = lowerIsSmall ? logTinyComplement(a, b, x) : logTinyComplement(b, a, y);
+    if (tiny !== null) return Math.exp(tiny);
+  }
   const small = Math.exp(Math.min(0, lowerIsSmall ? logLowerTail(a, b, x, y) : logLowerTail(b, a, y, x)));
   return lowerIsSmall === upper ? 1 - small : small;
 };
@@ -95,12 +118,14 @@ export const betaTail = (a: number, b: number, x: number, y: number, upper: bool
  * Regularised incomplete beta function I_x(a, b), or its complement 1 - I_x(a, b) with `upper` (computed directly, so
  * that small tails keep their digits down to 1e-300). Continued fraction of DiDonato and Morris (1992), Gauss-Legendre quadrature of the
  * saddle-point density for large parameters; relative error about 1e-13 for a, b up to 1e5 and 1e-9 up to 1e12.
- * Throws `AnalysisInputError` unless 0 <= x <= 1, a > 0, b > 0.
+ * Throws `AnalysisInputError` unless 0 <= x <= 1 and a, b are within [1e-100, 1e100].
  */
-export const regularizedBeta = ({ x, a, b, upper = false }: BetaInput): number => {
+export const regularizedBeta = (input: BetaInput): number => {
+  requireObject('input', input);
+  const { x, a, b, upper = false } = input;
   requireProbability('x', x);
-  requirePositive('a', a);
-  requirePositive('b', b);
+  requireParameter('a', a);
+  requireParameter('b', b);
   return betaTail(a, b, x, 1 - x, upper);
 };
 

@@ -1,4 +1,4 @@
-import { requireCount, requireNumber, requireProbability } from '../input.js';
+import { requireCount, requireNumber, requireObject, requireProbability } from '../input.js';
 import { betaTail } from './beta.js';
 import { deviance, stirlingError } from './gamma-kernel.js';
 
@@ -13,7 +13,9 @@ export interface BinomialInput {
  * Binomial distribution function, P(X <= k) = I_(1-p)(n - k, k + 1); a fractional k counts as its floor.
  * Throws `AnalysisInputError` unless n is a whole number >= 0 and p is in [0, 1].
  */
-export const binomialCdf = ({ k, n, p }: BinomialInput): number => {
+export const binomialCdf = (input: BinomialInput): number => {
+  requireObject('input', input);
+  const { k, n, p } = input;
   requireNumber('k', k);
   requireCount('n', n);
   requireProbability('p', p);

@@ -76,3 +76,28 @@ export const deviance = (x: number, m: number): number => {
   if (Math.abs(x - m) < 0.1 * (x + m)) return -x * log1pMinus((m - x) / x);
   return x * Math.log(x / m) + m - x;
 };
+
+/** ln Gamma(1 + s) for |s| <= .5, to the last digits of s. */
+const logGammaOnePlus = (s: number): number => nearTwo(s) - Math.log1p(s);
+
+/** Derivative of Stirling's series at x >= 9. */
+const stirlingSlope = (x: number): number => {
+  const square = 1 / (x * x);
+  let series = 0;
+  for (let k = 9; k >= 0; k -= 1) series = series * square - (2 * k + 1) * (STIRLING[k] as number);
+  return series * square;
+};
+
+/**
+ * ln of Gamma(a + b) / (Gamma(1 + a) Gamma(b)) for 0 < a <= 1e-4, b > 0, with an error relative to a, where the three
+ * logarithms would leave nothing of it: the factor of the incomplete beta function whose first parameter is tiny.
+ */
+export const logTinyBetaFactor = (a: number, b: number): number => {
+  let rise = -logGammaOnePlus(a);
+  let from = b;
+  for (; from < 10; from += 1) rise -= Math.log1p(a / from);
+  const share = a / from;
+  // (from + a - 1/2) ln(1 + a / from) - a by its series: log1p and a nearly cancel.
+  const rest = from * log1pMinus(share) + (a - 0.5) * Math.log1p(share);
+  return rise + a * Math.log(from) + rest + a * stirlingSlope(from + a / 2);
+};

@@ -1,4 +1,4 @@
-import { reject, requireNonNegative, requireNumber, requirePositive } from '../input.js';
+import { requireNonNegative, requireNumber, requireObject, requireParameter } from '../input.js';
 import { deviance, log1pMinus, logGammaPositive, stirlingError } from './gamma-kernel.js';
 import { integrateTail } from './quadrature.js';
 
@@ -56,14 +56,14 @@ const logUpperFraction = (a: number, x: number): number => {
   return logGammaKernel(a, x) + Math.log(value);
 };
 
-/** ln of the smaller tail of a smooth gamma density by quadrature from x outwards. */
+/** ln of the smaller tail of a smooth gamma density by quadrature from x outwards, in units of x. */
 const logSmoothTail = (a: number, x: number, upper: boolean): number => {
   const p = a - 1;
   const sign = upper ? 1 : -1;
-  const slope = sign * (p / x - 1);
-  const g = (s: number): number => p * log1pMinus((sign * s) / x) + s * slope;
-  const tail = integrateTail(g, Math.min(slope, 0), p / (x * x), upper ? Infinity : x);
-  return logGammaKernel(a, x) - Math.log(x) + Math.log(tail);
+  const slope = sign * (p - x);
+  const g = (s: number): number => p * log1pMinus(sign * s) + s * slope;
+  const tail = integrateTail(g, Math.min(slope, 0), p, upper ? Infinity : 1);
+  return logGammaKernel(a, x) + Math.log(tail);
 };
 
 /** Input of {@link regularizedGamma}; `upper` defaults to false. */
@@ -76,10 +76,12 @@ export interface GammaInput {
 /**
  * Regularised incomplete gamma function P(a, x), or Q(a, x) = 1 - P(a, x) with `upper` (computed directly, digits kept
  * down to 1e-300). Series and continued fraction (DLMF 8.11.4, 8.9.2), quadrature of the saddle-point density for
- * a >= 400. Throws `AnalysisInputError` unless a > 0 and x >= 0 (x may be Infinity).
+ * a >= 400. Throws `AnalysisInputError` unless a is within [1e-100, 1e100] and x >= 0 (x may be Infinity).
  */
-export const regularizedGamma = ({ a, x, upper = false }: GammaInput): number => {
-  requirePositive('a', a);
+export const regularizedGamma = (input: GammaInput): number => {
+  requireObject('input', input);
+  const { a, x, upper = false } = input;
+  requireParameter('a', a);
   if (x !== Infinity) requireNonNegative('x', x);
   if (x === 0 || x === Infinity) return (x === 0) === upper ? 1 : 0;
   const lowerIsSmall = a >= SMOOTH_FROM ? x <= a : x < a + 1;
@@ -94,10 +96,12 @@ const smallTail = (a: number, x: number, lowerIsSmall: boolean): number => {
 
 /**
  * Upper tail of the chi-square distribution: Q(df / 2, x / 2). 1 at x <= 0.
- * Throws `AnalysisInputError` unless df > 0 and x is a number.
+ * Throws `AnalysisInputError` unless df is within [1e-100, 1e100] and x is a number.
  */
-export const chiSquareSf = ({ x, df }: { readonly x: number; readonly df: number }): number => {
+export const chiSquareSf = (input: { readonly x: number; readonly df: number }): number => {
+  requireObject('input', input);
+  const { x, df } = input;
   requireNumber('x', x);
-  if (!(df > 0 && df < Infinity)) reject('df', 'a finite number > 0', df);
+  requireParameter('df', df);
   return x <= 0 ? 1 : regularizedGamma({ a: df / 2, x: x / 2, upper: true });
 };

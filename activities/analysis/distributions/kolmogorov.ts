@@ -1,4 +1,4 @@
-import { requireCount, requireProbability } from '../input.js';
+import { requireCount, requireObject, requireProbability } from '../input.js';
 import { createSum } from '../sums.js';
 import { logBinomialDensity } from './binomial.js';
 import { logGammaPositive } from './gamma-kernel.js';
@@ -159,7 +159,9 @@ export interface KolmogorovInput {
  * effective size n m / (n + m), rounded half to even; at least 1. Method by region after Simard and L'Ecuyer (2011):
  * Durbin's matrix, Smirnov's sum, Pelz-Good. Throws `AnalysisInputError` unless 0 <= d <= 1 and n, m >= 1.
  */
-export const kolmogorovSf = ({ d, n, m }: KolmogorovInput): number => {
+export const kolmogorovSf = (input: KolmogorovInput): number => {
+  requireObject('input', input);
+  const { d, n, m } = input;
   requireProbability('d', d);
   requireCount('n', n, 1);
   requireCount('m', m, 1);

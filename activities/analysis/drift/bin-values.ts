@@ -1,5 +1,5 @@
 import { AnalysisInputError } from '../errors.js';
-import { requireArray, requireSample, type Sample } from '../input.js';
+import { requireArray, requireObject, requireSample, type Sample } from '../input.js';
 import { sortedQuantile } from '../two-arms/paired-bootstrap.js';
 
 /** Output of {@link binValues}: all that drift needs of a column, without its rows. Two of the same edges add up. */
@@ -33,6 +33,7 @@ const blockSize = 4096;
  * binValues({ values: Float64Array.of(1, 2, 3), edges: [1.5, 2.5] }).counts; // 1, 1, 1
  */
 export function binValues(input: { readonly values: Sample; readonly edges: Sample }): BinnedValues {
+  requireObject('input', input);
   const { values } = input;
   requireArray('values', values);
   requireSample('edges', input.edges);
@@ -108,13 +109,28 @@ function addBlock(
   }
   if (n === 0) return;
   // Two groups of moments become one (Chan, Golub & LeVeque 1983).
-  const mean = centre + sum / n;
-  const own = Math.max(0, squares - (sum * sum) / n);
-  const gap = mean - total.mean;
   const all = total.n + n;
-  total.squares += own + (gap * gap * total.n * n) / all;
-  total.mean += (gap * n) / all;
+  // Values beyond 1e150 have squares beyond the largest double: the mean is still one, the squares are infinite.
+  const fits = squares < Infinity;
+  const mean = fits ? centre + sum / n : largeMean(values, from, to, n);
+  const own = fits ? Math.max(0, squares - (sum / n) * sum) : Infinity;
+  const gap = mean - total.mean;
+  if (total.n === 0) {
+    total.squares = own;
+    total.mean = mean;
+  } else {
+    total.squares += own + gap * gap * ((total.n * n) / all);
+    total.mean =
+      Math.abs(gap) * n < Infinity ? total.mean + (gap * n) / all : (total.mean / all) * total.n + (mean / all) * n;
+  }
   total.n = all;
+}
+
+/** Mean of the finite values, of which there are n, without their sum. */
+function largeMean(values: Sample, from: number, to: number, n: number): number {
+  let mean = 0;
+  for (let i = from; i < to; i++) if (Number.isFinite(values[i])) mean += values[i]! / n;
+  return mean;
 }
 
 /**

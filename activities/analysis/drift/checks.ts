@@ -1,5 +1,5 @@
 import { AnalysisInputError } from '../errors.js';
-import { requireNonNegative, requireSameLength, requireSample, reject, type Sample } from '../input.js';
+import { requireNonNegative, requireObject, requireSameLength, requireSample, reject, type Sample } from '../input.js';
 import { sum } from '../sums.js';
 
 /** Counts (or weights) of the same bins in a reference and in a current window. */
@@ -19,8 +19,9 @@ export function requireRange(
   const { min, max, open } = limits;
   const openMin = open === 'min' || open === 'both';
   const openMax = open === 'max' || open === 'both';
-  const inside = (openMin ? value > min : value >= min) && (openMax ? value < max : value <= max);
-  if (typeof value === 'number' && Number.isFinite(value) && inside) return;
+  const inside = (): boolean => (openMin ? value > min : value >= min) && (openMax ? value < max : value <= max);
+  // The type first: a symbol cannot be compared.
+  if (typeof value === 'number' && Number.isFinite(value) && inside()) return;
   reject(field, `a finite number in ${openMin ? '(' : '['}${min}, ${max}${openMax ? ')' : ']'}`, value);
 }
 
@@ -32,6 +33,7 @@ export interface Shares {
 
 /** Checks a pair of binned counts and turns both sides into shares that sum to 1. */
 export function sharesOf(pair: BinnedPair): { readonly reference: Shares; readonly current: Shares } {
+  requireObject('input', pair);
   const reference = sharesOfSide('reference', pair.reference);
   const current = sharesOfSide('current', pair.current);
   requireSameLength('current', pair.current, 'reference', pair.reference);

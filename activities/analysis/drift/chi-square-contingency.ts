@@ -1,5 +1,12 @@
 import { chiSquareSf } from '../distributions/index.js';
-import { requireArray, requireNonNegative, requireSameLength, requireSample, type Sample } from '../input.js';
+import {
+  requireArray,
+  requireNonNegative,
+  requireObject,
+  requireSameLength,
+  requireSample,
+  type Sample,
+} from '../input.js';
 import { sum } from '../sums.js';
 import { requireTotal } from './checks.js';
 
@@ -34,7 +41,9 @@ export interface ContingencyResult {
  * @example
  * chiSquareContingency({ table: [[10, 10, 20], [20, 20, 20]] }).pValue; // 0.24935220877729619
  */
-export function chiSquareContingency({ table }: ContingencyInput): ContingencyResult {
+export function chiSquareContingency(input: ContingencyInput): ContingencyResult {
+  requireObject('input', input);
+  const { table } = input;
   const { rowTotals, columnTotals, total } = margins(table);
   const rows = rowTotals.filter((count) => count > 0).length;
   const columns = columnTotals.filter((count) => count > 0).length;
@@ -60,10 +69,11 @@ function margins(table: readonly Sample[]): {
   total: number;
 } {
   requireArray('table', table, 1);
-  table.forEach((row, r) => {
+  // By position, not forEach: that would pass over the holes of a sparse array.
+  for (const [r, row] of table.entries()) {
     requireSample(`table[${r}]`, row);
     requireSameLength(`table[${r}]`, row, 'table[0]', table[0] as Sample);
-  });
+  }
   const columnTotals = new Float64Array((table[0] as Sample).length);
   const rowTotals = Float64Array.from(table, (row, r) => {
     row.forEach((count: number, c: number) => {

@@ -1,4 +1,4 @@
-import { requireOneOf } from '../input.js';
+import { requireObject, requireOneOf } from '../input.js';
 import { createSum } from '../sums.js';
 import { sharesOf, type BinnedPair } from './checks.js';
 
@@ -19,6 +19,7 @@ export interface JensenShannonInput extends BinnedPair {
  * jensenShannonDistance({ reference: [1, 0], current: [0.5, 0.5], base: 'e' }); // 0.46450140402245893
  */
 export function jensenShannonDistance(input: JensenShannonInput): number {
+  requireObject('input', input);
   requireOneOf('base', String(input.base), ['e', '2']);
   let nats = 0;
   eachBin(input, (p, q) => {

@@ -1,5 +1,5 @@
 import { kolmogorovSf } from '../distributions/index.js';
-import { reject, requireOneOf, requireSample, type Sample } from '../input.js';
+import { reject, requireObject, requireOneOf, requireSample, type Sample } from '../input.js';
 
 /** Input of {@link kolmogorovSmirnov}. */
 export interface KolmogorovSmirnovInput {
@@ -34,6 +34,7 @@ export interface KolmogorovSmirnovResult {
  * kolmogorovSmirnov({ x: [1, 2, 3], y: [4, 5, 6], method: 'auto' }); // { statistic: 1, pValue: 0.1 }
  */
 export function kolmogorovSmirnov(input: KolmogorovSmirnovInput): KolmogorovSmirnovResult {
+  requireObject('input', input);
   const { x, y, method } = input;
   requireSample('x', x);
   requireSample('y', y);

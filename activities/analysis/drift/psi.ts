@@ -1,3 +1,4 @@
+import { requireObject } from '../input.js';
 import { chiSquareQuantile } from './chi-square-quantile.js';
 import { requireRange, sharesOf, type BinnedPair } from './checks.js';
 
@@ -33,6 +34,7 @@ export interface PsiResult {
  * psi({ reference: [248, 247, 260, 245], current: [13, 43, 63, 81] }).value; // 0.3404592225
  */
 export function psi(input: PsiInput): PsiResult {
+  requireObject('input', input);
   const epsilon = input.epsilon ?? 1e-4;
   requireRange('epsilon', epsilon, { min: 0, max: 1, open: 'both' });
   const { reference, current } = sharesOf(input);

@@ -1,4 +1,4 @@
-import { requireSample, requireSameLength, type Sample } from '../input.js';
+import { requireArray, requireObject, requireSample, requireSameLength, type Sample } from '../input.js';
 import { createSum } from '../sums.js';
 import { requireRange, requireTotal } from './checks.js';
 import { totalVariation } from './distances.js';
@@ -69,6 +69,7 @@ export interface NormedWassersteinInput {
  * normedWasserstein({ reference: [1, 2, 3, 4], current: [2, 3, 4, 5], clip: 0 }); // 0.67082…: 5 is clipped to 4
  */
 export function normedWasserstein(input: NormedWassersteinInput): number {
+  requireObject('input', input);
   requireSample('reference', input.reference);
   requireSample('current', input.current);
   const reference = new Float64Array(input.reference).sort();
@@ -116,6 +117,7 @@ interface Cumulative {
 
 /** Integral of f(|F - G|) over the line. */
 function integrate(input: WeightedSamples, f: (gap: number) => number): number {
+  requireObject('input', input);
   const x = cumulative('x', input.x, 'xWeights', input.xWeights);
   const y = cumulative('y', input.y, 'yWeights', input.yWeights);
   const total = createSum();
@@ -140,6 +142,7 @@ function cumulative(field: string, sample: Sample, weightField: string, weights:
     const values = new Float64Array(sample).sort();
     return { values, shares: values.map((_, i) => (i + 1) / values.length) };
   }
+  requireArray(weightField, weights);
   requireSameLength(weightField, weights, field, sample);
   const total = requireTotal(weightField, weights);
   const order = Uint32Array.from(sample, (_, i) => i).sort((a, b) => sample[a]! - sample[b]!);

@@ -1,4 +1,4 @@
-import { requireLabels, requireSameLength, requireSample } from '../input.js';
+import { requireLabels, requireObject, requireSameLength, requireSample } from '../input.js';
 import type { ScoredLabels } from './checks.js';
 
 /**
@@ -13,6 +13,7 @@ import type { ScoredLabels } from './checks.js';
  * auc({ labels: [0, 0, 1, 1], probabilities: [0.1, 0.4, 0.35, 0.8] }); // 0.75
  */
 export function auc(input: ScoredLabels): number | null {
+  requireObject('input', input);
   const { labels, probabilities } = input;
   requireLabels('labels', labels);
   requireSample('probabilities', probabilities);

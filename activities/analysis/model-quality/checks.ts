@@ -1,4 +1,4 @@
-import { requireLabels, requireProbabilities, requireSameLength, type Sample } from '../input.js';
+import { requireLabels, requireObject, requireProbabilities, requireSameLength, type Sample } from '../input.js';
 
 /** Labels of a two-class problem and what a model said about them. */
 export interface ScoredLabels {
@@ -9,7 +9,9 @@ export interface ScoredLabels {
 }
 
 /** Throws unless there is at least one row, labels are 0 or 1, and probabilities lie in [0, 1]. */
-export function requireScoredLabels({ labels, probabilities }: ScoredLabels): void {
+export function requireScoredLabels(input: ScoredLabels): void {
+  requireObject('input', input);
+  const { labels, probabilities } = input;
   requireLabels('labels', labels);
   requireProbabilities('probabilities', probabilities);
   requireSameLength('probabilities', probabilities, 'labels', labels);

@@ -1,4 +1,4 @@
-import { requireArray, requireSameLength } from '../input.js';
+import { requireArray, requireObject, requireSameLength } from '../input.js';
 import { confusion, type Confusion, type ThresholdInput } from './confusion.js';
 
 /** Input of {@link fairness}. */
@@ -29,6 +29,7 @@ export interface Fairness {
  * fairness({ labels: [1, 0], probabilities: [0.9, 0.4], threshold: 0.5, groups: ['a', 'b'] }).demographicParityDifference; // 1
  */
 export function fairness(input: FairnessInput): Fairness {
+  requireObject('input', input);
   requireArray('groups', input.groups, 1);
   // Checks all rows at once, so that an error names the row of the caller and not that of a group.
   confusion(input);

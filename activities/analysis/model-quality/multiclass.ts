@@ -1,4 +1,4 @@
-import { reject, requireArray, requireProbabilities, requireSameLength, type Sample } from '../input.js';
+import { reject, requireArray, requireObject, requireProbabilities, requireSameLength, type Sample } from '../input.js';
 import { rowLogLoss } from './log-loss.js';
 
 /** Input of {@link multiclass}. */
@@ -27,11 +27,14 @@ export interface MulticlassQuality {
  * @example
  * multiclass({ labels: [0, 2], probabilities: [[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]] }).accuracy; // 0.5
  */
-export function multiclass({ labels, probabilities }: MulticlassInput): MulticlassQuality {
+export function multiclass(input: MulticlassInput): MulticlassQuality {
+  requireObject('input', input);
+  const { labels, probabilities } = input;
   requireArray('labels', labels, 1);
   requireArray('probabilities', probabilities, 1);
   requireSameLength('probabilities', probabilities, 'labels', labels);
   const first = probabilities[0] as Sample;
+  requireProbabilities('probabilities[0]', first);
   const classes = first.length;
   const hits = new Float64Array(classes);
   const labelled = new Float64Array(classes);

@@ -1,4 +1,4 @@
-import { requireSameLength, requireSample, type Sample } from '../input.js';
+import { requireObject, requireSameLength, requireSample, type Sample } from '../input.js';
 
 /** Input of {@link regressionErrors}. */
 export interface RegressionInput {
@@ -28,7 +28,9 @@ export interface RegressionErrors {
  * @example
  * regressionErrors({ actual: [3, -0.5, 2, 7], predicted: [2.5, 0, 2, 8] }); // mae .5, rmse .6124, r2 .9486, bias .25
  */
-export function regressionErrors({ actual, predicted }: RegressionInput): RegressionErrors {
+export function regressionErrors(input: RegressionInput): RegressionErrors {
+  requireObject('input', input);
+  const { actual, predicted } = input;
   requireSample('actual', actual);
   requireSample('predicted', predicted);
   requireSameLength('predicted', predicted, 'actual', actual);

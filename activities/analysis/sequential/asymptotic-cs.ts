@@ -70,8 +70,16 @@ export const csFactor = (
   oneSided: boolean
 ): { readonly rho: number; readonly factor: number } => {
   const logAlpha = Math.log(oneSided ? 2 * alpha : alpha);
-  const rho = Math.sqrt((-2 * logAlpha + Math.log(1 - 2 * logAlpha)) / tuning);
-  const spread = n * rho * rho + 1;
-  const logBound = oneSided ? Math.log1p(Math.sqrt(spread) / (2 * alpha)) : Math.log(spread) / 2 - logAlpha;
-  return { rho, factor: Math.sqrt(((2 * spread) / (n * rho * rho)) * logBound) };
+  const rho = Math.sqrt(-2 * logAlpha + Math.log1p(-2 * logAlpha)) / Math.sqrt(tuning);
+  // sqrt(n) rho and the root of n rho^2 + 1: no square overflows or vanishes.
+  const size = Math.sqrt(n) * rho;
+  const root = Math.hypot(size, 1);
+  const logRoot = Math.log(root);
+  // ln(1 + root / (2 a)), where the quotient overflows the 1 is nothing.
+  const logBound = !oneSided
+    ? logRoot - logAlpha
+    : root / alpha < Infinity
+      ? Math.log1p(root / (2 * alpha))
+      : logRoot - Math.LN2 - Math.log(alpha);
+  return { rho, factor: (root / size) * Math.sqrt(2 * logBound) };
 };

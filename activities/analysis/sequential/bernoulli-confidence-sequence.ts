@@ -1,4 +1,4 @@
-import { reject, requireCount, requireObject, requirePositive, requireShare } from '../input.js';
+import { reject, requireCount, requireObject, requireParameter, requireShare } from '../input.js';
 import type { Interval } from '../two-arms/index.js';
 import { countEvidence } from './count-evidence.js';
 import { lastNonNegative } from './crossing.js';
@@ -29,7 +29,7 @@ export const bernoulliConfidenceSequence = (input: BernoulliSequenceInput): Inte
   requireCount('trials', trials);
   if (successes > trials) reject('successes', `at most trials (${trials})`, successes);
   requireShare('alpha', alpha);
-  requirePositive('tOptimum', tOptimum);
+  requireParameter('tOptimum', tOptimum);
   const strength = Math.max(bestRho(tOptimum, TUNING_ALPHA) - 1, 1e-3);
   const needed = -Math.log(alpha);
   const failures = trials - successes;
@@ -38,7 +38,7 @@ export const bernoulliConfidenceSequence = (input: BernoulliSequenceInput): Inte
     // The smaller of share and rest is computed directly; the test is symmetric in both.
     const share = Math.exp(-Math.abs(logOdds)) / (1 + Math.exp(-Math.abs(logOdds)));
     const [candidateEvents, championEvents] = logOdds < 0 ? [successes, failures] : [failures, successes];
-    const split = { candidateEvents, championEvents, candidateShare: share };
+    const split = { candidateEvents, championEvents, candidateShare: share, championShare: 1 - share };
     return countEvidence(split, 1, 'two-sided', strength) - needed;
   };
   const centre = Math.log((successes + 0.25) / (failures + 0.25));

@@ -8,6 +8,8 @@ export interface EventSplit {
   readonly championEvents: number;
   /** Trials of the candidate over trials of both, in [0, 1]. */
   readonly candidateShare: number;
+  /** Trials of the champion over trials of both: given apart, because 1 - candidateShare loses the digits of a tiny arm. */
+  readonly championShare: number;
 }
 
 /** Parameters of a beta prior on the candidate's share of the events. */
@@ -17,9 +19,11 @@ export interface BetaPrior {
 }
 
 /** The share of the events that the candidate has when its rate is `ratio` times the champion's, and the rest of it. */
-export const nullShares = (candidateShare: number, ratio: number): { share: number; rest: number } => {
+export const nullShares = (
+  { candidateShare, championShare: champion }: Pick<EventSplit, 'candidateShare' | 'championShare'>,
+  ratio: number
+): { share: number; rest: number } => {
   const candidate = candidateShare * ratio;
-  const champion = 1 - candidateShare;
   const both = candidate + champion;
   return { share: candidate / both, rest: champion / both };
 };
@@ -37,9 +41,9 @@ export const countEvidence = (
   priorStrength: number,
   prior?: BetaPrior
 ): number => {
-  const { candidateEvents: x1, championEvents: x2, candidateShare } = split;
-  if (x1 + x2 === 0 || candidateShare <= 0 || candidateShare >= 1) return 0;
-  const { share, rest } = nullShares(candidateShare, ratio);
+  const { candidateEvents: x1, championEvents: x2, candidateShare, championShare } = split;
+  if (x1 + x2 === 0 || candidateShare === 0 || championShare === 0) return 0;
+  const { share, rest } = nullShares(split, ratio);
   const a = prior?.a ?? priorStrength * share;
   const b = prior?.b ?? priorStrength * rest;
   const twoSided = logBetaKernel(a, b, share, rest) - logBetaKernel(a + x1, b + x2, share, rest);

@@ -5,7 +5,7 @@ import {
   requireCounts,
   requireObject,
   requireOneOf,
-  requirePositive,
+  requireParameter,
   requireShare,
   type Alternative,
   type Counts,
@@ -57,7 +57,7 @@ const toSplit = (input: CountTestArms | CountTestRaw): EventSplit => {
     requireCount('championEvents', input.championEvents);
     requireShare('expectedShare', input.expectedShare);
     const { candidateEvents, championEvents, expectedShare } = input;
-    return { candidateEvents, championEvents, candidateShare: expectedShare };
+    return { candidateEvents, championEvents, candidateShare: expectedShare, championShare: 1 - expectedShare };
   }
   requireCounts('candidate', input.candidate);
   requireCounts('champion', input.champion);
@@ -71,6 +71,7 @@ export const splitOf = (candidate: Counts, champion: Counts): EventSplit => {
     candidateEvents: candidate.events,
     championEvents: champion.events,
     candidateShare: trials === 0 ? 0 : candidate.trials / trials,
+    championShare: trials === 0 ? 1 : champion.trials / trials,
   };
 };
 
@@ -90,15 +91,15 @@ export const countTest = (input: CountTestArms | CountTestRaw): CountTestResult 
   requireObject('input', input);
   const { allowedRatio = 1, alternative = 'two-sided', priorStrength = DEFAULT_PRIOR_STRENGTH, prior } = input;
   const split = toSplit(input);
-  requirePositive('allowedRatio', allowedRatio);
-  requirePositive('priorStrength', priorStrength);
+  requireParameter('allowedRatio', allowedRatio);
+  requireParameter('priorStrength', priorStrength);
   requireOneOf('alternative', alternative, ALTERNATIVES);
   if (prior !== undefined) {
     if (typeof prior !== 'object' || prior === null) reject('prior', 'an object { a, b }', prior);
-    requirePositive('prior.a', prior.a);
-    requirePositive('prior.b', prior.b);
+    requireParameter('prior.a', prior.a);
+    requireParameter('prior.b', prior.b);
   }
   const logBayesFactor = countEvidence(split, allowedRatio, alternative, priorStrength, prior);
-  const { share } = nullShares(split.candidateShare, allowedRatio);
+  const { share } = nullShares(split, allowedRatio);
   return { logBayesFactor, pValue: evidencePValue(logBayesFactor), nullShare: share };
 };

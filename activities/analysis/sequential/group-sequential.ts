@@ -154,7 +154,8 @@ export const groupSequentialBoundaries = (input: GroupSequentialInput): GroupSeq
   requireArray('informationFractions', fractions, 1);
   for (const [k, t] of fractions.entries()) {
     const before = k === 0 ? 0 : (fractions[k - 1] as number);
-    if (!(t > before && t <= 1)) reject(`informationFractions[${k}]`, `above ${before} and at most 1`, t);
+    if (typeof t !== 'number' || !(t > before && t <= 1))
+      reject(`informationFractions[${k}]`, `above ${before} and at most 1`, t);
   }
   requireShare('alpha', alpha);
   if (sides !== 1 && sides !== 2) reject('sides', '1 or 2', sides);

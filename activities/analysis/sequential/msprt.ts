@@ -34,7 +34,13 @@ export const msprt = (input: MsprtInput): MsprtResult => {
   requireFinite('nullDifference', nullDifference);
   if (variance === 0) return { logLikelihoodRatio: 0, pValue: 1 };
   const gap = difference - nullDifference;
-  const shrink = tau2 / (variance + tau2);
-  const logLikelihoodRatio = -Math.log1p(tau2 / variance) / 2 + ((shrink * gap) / variance) * (gap / 2);
+  requireFinite('difference', gap);
+  const shrink = 1 / (1 + variance / tau2);
+  const times = tau2 / variance;
+  // Where the quotient overflows, its logarithm does not.
+  const logTimes = times < Infinity ? Math.log1p(times) : Math.log(tau2) - Math.log(variance);
+  // Kept finite: evidence is stored, and JSON knows no infinity.
+  const exponent = Math.min(((shrink * gap) / variance) * (gap / 2), Number.MAX_VALUE);
+  const logLikelihoodRatio = exponent - logTimes / 2;
   return { logLikelihoodRatio, pValue: evidencePValue(logLikelihoodRatio) };
 };

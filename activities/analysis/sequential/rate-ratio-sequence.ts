@@ -1,4 +1,4 @@
-import { requireArray, requireCounts, requireObject, requirePositive, requireShare, type Counts } from '../input.js';
+import { requireArray, requireCounts, requireObject, requireParameter, requireShare, type Counts } from '../input.js';
 import { countEvidence, type EventSplit } from './count-evidence.js';
 import { DEFAULT_PRIOR_STRENGTH, splitOf } from './count-test.js';
 import { lastNonNegative } from './crossing.js';
@@ -74,8 +74,8 @@ export const ratioIntervalOf = (
   // A step with an empty arm has a share of 0 or 1, and so no weight.
   let candidateWeight = 0;
   let championWeight = 0;
-  for (const { candidateEvents, championEvents, candidateShare } of splits) {
-    candidateWeight += candidateEvents * (1 - candidateShare);
+  for (const { candidateEvents, championEvents, candidateShare, championShare } of splits) {
+    candidateWeight += candidateEvents * championShare;
     championWeight += championEvents * candidateShare;
   }
   const estimate = candidateWeight + championWeight === 0 ? null : candidateWeight / championWeight;
@@ -98,7 +98,7 @@ export const rateRatioSequence = (input: RateRatioInput): RateRatioInterval => {
   const { steps, alpha, priorStrength = DEFAULT_PRIOR_STRENGTH } = input;
   requireArray('steps', steps);
   requireShare('alpha', alpha);
-  requirePositive('priorStrength', priorStrength);
+  requireParameter('priorStrength', priorStrength);
   let n = 0;
   for (const [i, step] of steps.entries()) {
     requireObject(`steps[${i}]`, step);

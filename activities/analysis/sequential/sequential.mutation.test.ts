@@ -64,6 +64,20 @@ describe('sequential tests, edges', () => {
     expect(pValue(got.upper / 1.01, 'less')).toBeGreaterThan(0.05);
   });
 
+  it('have no end within e^40 where the prior lets no data speak', () => {
+    const steps = [{ candidate: { events: 10, trials: 100 }, champion: { events: 10, trials: 100 } }];
+    expect(rateRatioSequence({ steps, alpha: 0.05, priorStrength: 1e15 })).toMatchObject({
+      estimate: 1,
+      lower: 0,
+      upper: Infinity,
+    });
+    // Not far inside that limit there still is one.
+    const { lower, upper } = rateRatioSequence({ steps, alpha: 0.05, priorStrength: 1e12 });
+    expect(lower).toBeGreaterThan(Math.exp(-40));
+    expect(lower).toBeLessThan(1e-9);
+    expect(upper * lower).toBeCloseTo(1, 9);
+  });
+
   it('learn nothing from a step with an empty arm', () => {
     const empty = { events: 0, trials: 0 };
     const whole = { candidate: { events: 30, trials: 1_000 }, champion: { events: 20, trials: 1_000 } };

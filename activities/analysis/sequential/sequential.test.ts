@@ -83,7 +83,11 @@ describe('countTest', () => {
       fc.property(arm, arm, (candidate, champion) => {
         const expectedShare = candidate.trials / (candidate.trials + champion.trials);
         const raw = countTest({ candidateEvents: candidate.events, championEvents: champion.events, expectedShare });
-        expect(countTest({ candidate, champion })).toEqual(raw);
+        // The share of a larger candidate does not hold all digits of the champion's.
+        const whole = countTest({ candidate, champion });
+        expect(Math.abs(whole.logBayesFactor - raw.logBayesFactor)).toBeLessThan(1e-10);
+        expect(whole.nullShare).toBe(raw.nullShare);
+        if (candidate.trials < champion.trials / 1e3) expect(whole).toEqual(raw);
       })
     );
   });

@@ -158,7 +158,7 @@ export const mannWhitney = (input: MannWhitneyInput): MannWhitneyResult => {
     u: ranks.u,
     pValue: lower === null ? asymptoticP(ranks, n, m, alternative, continuity) : exactP(lower),
     shift: {
-      estimate: left / 2 + right / 2,
+      estimate: left === right ? left : left / 2 + right / 2,
       lower: rank < 1 || alternative === 'less' ? -Infinity : rankedDifference(x, y, rank),
       upper: rank < 1 || alternative === 'greater' ? Infinity : rankedDifference(x, y, pairs + 1 - rank),
     },

@@ -1,5 +1,6 @@
 import { normalSf } from '../distributions/index.js';
 import { reject, requireCounts, requireFinite, requireObject, type Counts } from '../input.js';
+import { productDifference } from '../sums.js';
 import type { TestResult } from './proportions.js';
 
 /** Input of {@link nonInferiorityScore}; higher rates are better. */
@@ -10,30 +11,41 @@ export interface NonInferiorityInput {
   readonly margin: number;
 }
 
+/** Both rates with their distances to 1, all four with their own digits. */
+interface RestrictedRates {
+  readonly p1: number;
+  readonly q1: number;
+  readonly p2: number;
+  readonly q2: number;
+}
+
 /**
- * The champion's rate that is most likely when the candidate's is `margin` lower. The likelihood is concave: its slope
- * is bisected on [margin, 1], with each rate's distance to 0 and 1 kept apart.
+ * The most likely rates of which the candidate's, p1, is `margin` below the champion's, p2. The likelihood is concave:
+ * its slope is bisected on the range of p1, by the distance to whichever end is nearer, which may be very small.
  */
-const restrictedRate = (candidate: Counts, champion: Counts, margin: number): number => {
-  const slope = (p: number): number => {
-    const low = p - margin;
-    const term = (events: number, at: number): number => (events === 0 ? 0 : events / at);
-    return (
-      term(candidate.events, low) -
-      term(candidate.trials - candidate.events, 1 - low) +
-      term(champion.events, p) -
-      term(champion.trials - champion.events, 1 - p)
-    );
-  };
-  let low = margin;
-  let high = 1;
+const restrictedRates = (candidate: Counts, champion: Counts, margin: number): RestrictedRates => {
+  const range = 1 - margin;
+  const fromBelow = (t: number): RestrictedRates => ({ p1: t, q1: 1 - t, p2: margin + t, q2: range - t });
+  const fromAbove = (t: number): RestrictedRates => ({ p1: range - t, q1: margin + t, p2: 1 - t, q2: t });
+  const term = (events: number, at: number): number => (events === 0 ? 0 : events / at);
+  const slope = ({ p1, q1, p2, q2 }: RestrictedRates): number =>
+    term(candidate.events, p1) -
+    term(candidate.trials - candidate.events, q1) +
+    term(champion.events, p2) -
+    term(champion.trials - champion.events, q2);
+  const nearBelow = slope(fromBelow(range / 2)) <= 0;
+  const ratesAt = nearBelow ? fromBelow : fromAbove;
+  // Seen from its own end the slope falls from above, and rises from below 0.
+  const sign = nearBelow ? 1 : -1;
+  let low = 0;
+  let high = range / 2;
   for (let i = 0; i < 1_100; i += 1) {
     const middle = (low + high) / 2;
     if (middle <= low || middle >= high) break;
-    if (slope(middle) > 0) low = middle;
+    if (sign * slope(ratesAt(middle)) > 0) low = middle;
     else high = middle;
   }
-  return high - low < 1e-300 ? high : (low + high) / 2;
+  return ratesAt(high < 1e-300 ? 0 : (low + high) / 2);
 };
 
 /**
@@ -51,11 +63,14 @@ export const nonInferiorityScore = (input: NonInferiorityInput): TestResult => {
   requireFinite('margin', margin);
   if (margin < 0 || margin >= 1) reject('margin', 'in [0, 1)', margin);
   const events = candidate.events + champion.events;
-  const p2 = margin === 0 ? events / (candidate.trials + champion.trials) : restrictedRate(candidate, champion, margin);
-  const p1 = p2 - margin;
-  const variance = (p1 * (1 - p1)) / candidate.trials + (p2 * (1 - p2)) / champion.trials;
+  const trials = candidate.trials + champion.trials;
+  const pooled = { p1: events / trials, q1: (trials - events) / trials };
+  const { p1, q1, p2, q2 } =
+    margin === 0 ? { ...pooled, p2: pooled.p1, q2: pooled.q1 } : restrictedRates(candidate, champion, margin);
+  const variance = (p1 * q1) / candidate.trials + (p2 * q2) / champion.trials;
   if (!(variance > 0)) return { statistic: 0, pValue: 1 };
-  const difference = candidate.events / candidate.trials - champion.events / champion.trials;
+  const gap = productDifference(candidate.events, champion.trials, champion.events, candidate.trials);
+  const difference = gap / candidate.trials / champion.trials;
   const statistic = (difference + margin) / Math.sqrt(variance);
   return { statistic, pValue: normalSf(statistic) };
 };

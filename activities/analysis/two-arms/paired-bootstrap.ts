@@ -10,7 +10,7 @@ import {
   type Sample,
 } from '../input.js';
 import { createRandom, type Random } from '../random.js';
-import { mean, sumOf } from '../sums.js';
+import { mean, safeScale, sumOf } from '../sums.js';
 
 /**
  * A statistic of a resample: the candidate's value minus the champion's when row i counts `weights[i]` times
@@ -56,6 +56,8 @@ const HEAVY_VARIANCE = 0.5;
 
 const isHeavy = (differences: Float64Array): boolean => {
   const n = differences.length;
+  const scale = safeScale(differences);
+  if (scale !== 1) return isHeavy(differences.map((value) => value * scale));
   const centre = mean(differences);
   const total = sumOf(n, (i) => ((differences[i] as number) - centre) ** 2);
   if (total === 0) return false;
@@ -125,7 +127,8 @@ export const sortedQuantile = (sorted: Sample, share: number): number => {
   const rest = position - below;
   if (rest === 0) return low;
   const high = sorted[below + 1] as number;
-  return low === high ? low : low + rest * (high - low);
+  if (low === high) return low;
+  return high - low < Infinity ? low + rest * (high - low) : low * (1 - rest) + high * rest;
 };
 
 /**
@@ -150,7 +153,12 @@ export const pairedBootstrap = (input: PairedBootstrapInput): PairedBootstrapRes
     requireArray('clusters', clusters);
     requireSameLength('clusters', clusters, 'champion', champion);
   }
-  const differences = Float64Array.from({ length: n }, (_, i) => (candidate[i] as number) - (champion[i] as number));
+  // Below 1 for values whose sums would overflow; a power of two, so that it changes no digit.
+  const scale = statistic === 'mean' ? Math.min(1, safeScale(champion, candidate)) : 1;
+  const differences = Float64Array.from(
+    { length: n },
+    (_, i) => (candidate[i] as number) * scale - (champion[i] as number) * scale
+  );
   const { of, count } =
     clusters === undefined ? { of: Int32Array.from({ length: n }, (_, i) => i), count: n } : indexClusters(clusters);
   const totals = new Float64Array(count);
@@ -167,9 +175,9 @@ export const pairedBootstrap = (input: PairedBootstrapInput): PairedBootstrapRes
   replicates.sort();
   const tail = (1 - confidence) / 2;
   return {
-    difference: statistic === 'mean' ? mean(differences) : statistic(new Float64Array(n).fill(1)),
-    lower: sortedQuantile(replicates, tail),
-    upper: sortedQuantile(replicates, 1 - tail),
+    difference: statistic === 'mean' ? mean(differences) / scale : statistic(new Float64Array(n).fill(1)),
+    lower: sortedQuantile(replicates, tail) / scale,
+    upper: sortedQuantile(replicates, 1 - tail) / scale,
     n,
     clusterCount: count,
     heavyTail: isHeavy(differences) || (clusters !== undefined && isHeavy(totals)),

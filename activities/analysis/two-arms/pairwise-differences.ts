@@ -11,6 +11,8 @@ const countBelow = (x: Float64Array, y: Float64Array, limit: number, strict: boo
   return count;
 };
 
+const finite = (value: number): number => Math.min(Math.max(value, -Number.MAX_VALUE), Number.MAX_VALUE);
+
 /** Enough pairs to sort at once. */
 const SORTED_AT_ONCE = 4_096;
 
@@ -36,7 +38,8 @@ export const rankedDifference = (x: Float64Array, y: Float64Array, rank: number)
   let below = countBelow(x, y, low, false);
   let upTo = x.length * y.length;
   while (upTo - below > Math.max(SORTED_AT_ONCE, x.length + y.length)) {
-    const middle = low / 2 + high / 2;
+    // Differences may overflow: the largest double stands in for an infinite end.
+    const middle = finite(low) / 2 + finite(high) / 2;
     if (middle <= low || middle >= high) return high;
     const count = countBelow(x, y, middle, false);
     if (count >= rank) {

@@ -14,6 +14,7 @@ import {
   type Alternative,
   type Counts,
 } from '../input.js';
+import { productDifference } from '../sums.js';
 
 /** A statistic with its p-value. */
 export interface TestResult {
@@ -60,7 +61,7 @@ export const proportionTest = (input: ProportionTestInput): TestResult => {
   const variance = (events / trials) * ((trials - events) / trials) * (1 / candidate.trials + 1 / champion.trials);
   if (variance === 0) return { statistic: 0, pValue: 1 };
   // One fraction for the difference: equal rates give exactly 0.
-  const gap = candidate.events * champion.trials - champion.events * candidate.trials;
+  const gap = productDifference(candidate.events, champion.trials, champion.events, candidate.trials);
   const statistic = gap / candidate.trials / champion.trials / Math.sqrt(variance);
   return { statistic, pValue: normalPValue(statistic, alternative) };
 };
@@ -179,7 +180,7 @@ export const newcombePaired = (input: NewcombePairedInput): DifferenceInterval =
   const n = a + b + c + d;
   if (n === 0) reject('bothCorrect', 'above 0 in at least one of the four counts', 0);
   const margins = Math.sqrt(a + b) * Math.sqrt(c + d) * Math.sqrt(a + c) * Math.sqrt(b + d);
-  const product = a * d - b * c;
+  const product = productDifference(a, d, b, c);
   const corrected = product > n / 2 ? product - n / 2 : Math.min(product, 0);
   const phi = margins === 0 ? 0 : corrected / margins;
   const rows = (events: number): Counts => ({ events, trials: n });

@@ -1,6 +1,6 @@
 import { studentTSf } from '../distributions/index.js';
 import { ALTERNATIVES, requireObject, requireOneOf, requireSample, type Alternative, type Sample } from '../input.js';
-import { moments } from '../sums.js';
+import { moments, safeScale } from '../sums.js';
 import type { TestResult } from './proportions.js';
 
 /** Input of {@link welch}. */
@@ -26,8 +26,12 @@ export const welch = (input: WelchInput): WelchResult => {
   requireSample('x', x, 2);
   requireSample('y', y, 2);
   requireOneOf('alternative', alternative, ALTERNATIVES);
-  const first = moments(x);
-  const second = moments(y);
+  const scale = safeScale(x, y);
+  // From one of the values: what all values have in common would take the digits of their difference.
+  const origin = Math.min(x[0] as number, y[0] as number) * scale;
+  const scaled = (sample: Sample): Sample => Float64Array.from(sample, (value) => value * scale - origin);
+  const first = moments(scaled(x));
+  const second = moments(scaled(y));
   const a = first.squaredDeviations / (first.n - 1) / first.n;
   const b = second.squaredDeviations / (second.n - 1) / second.n;
   const variance = a + b;

@@ -44,7 +44,8 @@ export function resolvePolicy(policy: DriftPolicy | undefined): Required<DriftPo
 export function requireFeatures({ features, history = [] }: JudgeDriftInput): void {
   requireArray('features', features, 1);
   const names = new Set<string>();
-  features.forEach((feature, i) => {
+  // By position, not forEach, here and below: that would pass over the holes of a sparse array.
+  for (const [i, feature] of features.entries()) {
     const field = `features[${i}]`;
     requireObject(field, feature);
     if (typeof feature.name !== 'string' || feature.name === '') reject(`${field}.name`, 'a name', feature.name);
@@ -54,15 +55,15 @@ export function requireFeatures({ features, history = [] }: JudgeDriftInput): vo
     requireOneOf(`${field}.kind`, feature.kind, ['numeric', 'categorical']);
     if (feature.importance !== undefined) requireProbability(`${field}.importance`, feature.importance);
     requireWindows(field, feature);
-  });
+  }
   requireArray('history', history);
-  history.forEach((window, i) => {
+  for (const [i, window] of history.entries()) {
     requireObject(`history[${i}]`, window);
     requireArray(`history[${i}].drifted`, window.drifted);
     if (window.unsettled === undefined) return;
     requireObject(`history[${i}].unsettled`, window.unsettled);
     for (const [name, calm] of Object.entries(window.unsettled)) requireCount(`history[${i}].unsettled.${name}`, calm);
-  });
+  }
 }
 
 function requireWindows(field: string, feature: DriftFeature): void {
@@ -96,5 +97,5 @@ function requireWindow(field: string, window: FeatureWindow, kind: DriftFeature[
     return requireSample(`${field}.values`, values, 0);
   }
   requireArray(`${field}.counts`, counts!, 1);
-  counts!.forEach((count: number, i: number) => requireCount(`${field}.counts[${i}]`, count));
+  for (const [i, count] of counts!.entries()) requireCount(`${field}.counts[${i}]`, count);
 }

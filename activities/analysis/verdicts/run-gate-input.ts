@@ -92,7 +92,8 @@ function resolveSlices(gate: GateSpec, metrics: ResolvedGate['metrics']): Resolv
   requireObject('gate.slices', slices);
   requireArray('gate.slices.by', slices.by, 1);
   for (const [i, property] of slices.by.entries()) {
-    if (typeof property !== 'string' || property === '') reject(`gate.slices.by[${i}]`, 'a property of the rows', property);
+    if (typeof property !== 'string' || property === '')
+      reject(`gate.slices.by[${i}]`, 'a property of the rows', property);
   }
   requireCount('gate.slices.minRows', slices.minRows, 2);
   if (!metrics.some(({ name }) => gateMetrics[name].loss !== null)) {
@@ -138,10 +139,13 @@ export function judgedRows(rows: GateInput['rows'], gate: ResolvedGate): JudgedR
   const columns = { champion: has('champion'), anchor: has('anchor'), cluster: has('cluster') };
   const problems = createProblems();
   const seen = new Set<string>();
-  rows.forEach((row, i) => {
+  // By position, not forEach: that would pass over the holes of a sparse array.
+  for (const [i, row] of rows.entries()) {
     const name = typeof row?.key === 'string' && row.key !== '' ? `row ${row.key}` : `row number ${i + 1}`;
-    if (typeof row !== 'object' || row === null) return problems.add('is no object', name);
-    if (typeof row.key !== 'string' || row.key === '') return problems.add('has no key', name);
+    if (typeof row !== 'object' || row === null || typeof row.key !== 'string' || row.key === '') {
+      problems.add(typeof row === 'object' && row !== null ? 'has no key' : 'is no object', name);
+      continue;
+    }
     if (seen.has(row.key)) problems.add('has a key that another row has too', name);
     seen.add(row.key);
     checkNumber(problems, name, 'label', row.label, values.has('class') ? 'label' : 'number');
@@ -150,7 +154,7 @@ export function judgedRows(rows: GateInput['rows'], gate: ResolvedGate): JudgedR
     if (columns.champion) checkNumber(problems, name, 'champion', row.champion, kind);
     if (columns.anchor) checkNumber(problems, name, 'anchor', row.anchor, kind);
     if (columns.cluster && (row.cluster ?? null) === null) problems.add('has no cluster, others have one', name);
-  });
+  }
   const sentences = problems.sentences();
   if (sentences.length > 0) return { problems: sentences };
   const judged = rows.filter((row) => row.trainedOn !== true);
