@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import type { ArtifactRef } from '@retempo/workflows/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PortError, type ArtifactStore, type Call } from '../ports/index.js';
+import { metered } from '../conformance/metered.js';
 import { copyArtifact } from './copy.js';
 import { deleteArtifact } from './delete.js';
 import { digestBytes } from './digest.js';
 import { createFileStore } from './file-store.js';
-import { maxArtifactFiles } from './manifest.js';
-import { uploadObject } from './objects.js';
+import { removeLeftovers } from './leftovers.js';
+import { manifestName, maxArtifactFiles } from './manifest.js';
+import { isClass, uploadObject } from './objects.js';
 import { partSizeBytes } from './part-size.js';
 import { verifyArtifact } from './read.js';
 import { sealFolder } from './seal.js';
@@ -103,6 +105,32 @@ describe('transfers', () => {
     }
     expect(await readdir(join(temporary, 'store', '.retempo-store', 'uploads'))).toEqual([]);
     expect(await readdir(join(temporary, 'store', '.retempo-store', 'tmp'))).toEqual([]);
+  });
+
+  it('A6: a seal before any call of a remover publishes all and keeps it, or is told to come back', async () => {
+    const folder = join(temporary, 'source');
+    for (const name of ['a', 'b', 'c']) await writeFile(join(folder, name), name);
+    const told: string[] = [];
+    for (let at = 1; ; at++) {
+      const prefix = `versions/m${at}`;
+      const { uri } = await sealFolder({ store, folder, prefix }, call());
+      await store.delete(`${stores().resolve(uri).key}/${manifestName}`, call());
+      let published: ArtifactRef | null = null;
+      const { store: watched, meter } = metered(store, undefined, async (operation) => {
+        if (operation !== at) return;
+        published = await sealFolder({ store, folder, prefix }, call()).catch((error: unknown) => {
+          if (!isClass(error, 'ServiceFault')) throw error;
+          told.push((error as Error).message);
+          return null;
+        });
+      });
+      await removeLeftovers({ store: watched, prefix, olderThanMs: 0 }, call());
+      if (published !== null) await verifyArtifact({ stores: stores(), ref: published }, call());
+      const ref = await sealFolder({ store, folder, prefix }, call());
+      await verifyArtifact({ stores: stores(), ref }, call());
+      if (meter.operations < at) break;
+    }
+    expect(told.length).toBeGreaterThan(2);
   });
 
   it('A1: of an artifact that is being deleted no reader sees a part', async () => {
