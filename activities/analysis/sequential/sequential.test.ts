@@ -22,7 +22,10 @@ const arm = fc
   .map(([trials, share]) => ({ events: Math.floor(trials * share ** 3), trials }));
 const ratio = fc.constantFrom(0.5, 0.8, 1, 1.25, 2, 5);
 
-describe('countTest', () => {
+/** Thousands of cases each: on a busy machine they take minutes, and no time is asked of them. */
+const PATIENT = { timeout: 1_200_000 };
+
+describe('countTest', PATIENT, () => {
   it('says nothing without events or with an empty arm', () => {
     const none = { events: 0, trials: 0 };
     for (const [candidate, champion] of [
@@ -132,7 +135,7 @@ describe('countTest', () => {
   });
 });
 
-describe('rateRatioSequence and sequentialCombine', () => {
+describe('rateRatioSequence and sequentialCombine', PATIENT, () => {
   it('ends exactly where the product of one-sided tests reaches 1 / alpha', () => {
     const steps = fc.array(fc.record({ candidate: arm, champion: arm }), { minLength: 1, maxLength: 3 });
     check(
@@ -193,7 +196,7 @@ describe('rateRatioSequence and sequentialCombine', () => {
   });
 });
 
-describe('asymptoticCs, msprt, normalMixture', () => {
+describe('asymptoticCs, msprt, normalMixture', PATIENT, () => {
   const real = fc.double({ min: -1e3, max: 1e3, noNaN: true });
   const positive = fc.double({ min: 1e-3, max: 1e3, noNaN: true });
 
@@ -263,7 +266,7 @@ describe('asymptoticCs, msprt, normalMixture', () => {
   });
 });
 
-describe('bernoulliConfidenceSequence', () => {
+describe('bernoulliConfidenceSequence', PATIENT, () => {
   it('contains the rate, mirrors with successes and failures, narrows with data', () => {
     check(
       3_000,
@@ -297,7 +300,7 @@ describe('bernoulliConfidenceSequence', () => {
   });
 });
 
-describe('groupSequentialBoundaries', () => {
+describe('groupSequentialBoundaries', PATIENT, () => {
   it('keeps the error at alpha by simulation', () => {
     const informationFractions = [0.2, 0.5, 0.7, 1];
     for (const spending of [

@@ -214,7 +214,10 @@ describe('mantelHaenszel', () => {
   });
 });
 
-describe('mannWhitney', () => {
+/** Thousands of cases each: on a busy machine they take minutes, and no time is asked of them. */
+const PATIENT = { timeout: 1_200_000 };
+
+describe('mannWhitney', PATIENT, () => {
   it('mirrors, ignores order, scale and shift, and finds the shift that was put in', () => {
     check(
       3_000,

@@ -256,8 +256,11 @@ describe('judgeDrift', () => {
   });
 });
 
+/** Thousands of cases each: on a busy machine they take minutes, and no time is asked of them. */
+const PATIENT = { timeout: 1_200_000 };
+
 // Equivalents of invariants 6, 8-11 and 20-22 of progressive-delivery 4.5 for drift. fast-check prints a failing seed.
-describe('invariants of judgeDrift', () => {
+describe('invariants of judgeDrift', PATIENT, () => {
   const counts = fc.array(fc.nat({ max: 400 }), { minLength: 3, maxLength: 3 });
   const window = fc.record({ counts, missing: fc.constantFrom(0, 0, 30, 200) });
   const feature = fc.record({

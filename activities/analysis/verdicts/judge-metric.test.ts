@@ -266,7 +266,10 @@ const check = <T extends unknown[]>(runs: number, property: fc.IProperty<T>): vo
   fc.assert(property, { numRuns: Number(process.env['RETEMPO_PROPERTY_RUNS'] ?? runs), seed: SEED });
 };
 
-describe('judgeMetric, properties (progressive-delivery 4.5)', () => {
+/** Thousands of cases each: on a busy machine they take minutes, and no time is asked of them. */
+const PATIENT = { timeout: 1_200_000 };
+
+describe('judgeMetric, properties (progressive-delivery 4.5)', PATIENT, () => {
   it('9: the three regions exclude each other and follow the interval', () => {
     check(
       12_000,

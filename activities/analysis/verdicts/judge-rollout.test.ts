@@ -231,7 +231,10 @@ const check = <T extends unknown[]>(runs: number, property: fc.IProperty<T>): vo
   fc.assert(property, { numRuns: Number(process.env['RETEMPO_PROPERTY_RUNS'] ?? runs), seed: SEED });
 };
 
-describe('judgeRollout, properties (progressive-delivery 4.3, 4.5)', () => {
+/** Thousands of cases each: on a busy machine they take minutes, and no time is asked of them. */
+const PATIENT = { timeout: 1_200_000 };
+
+describe('judgeRollout, properties (progressive-delivery 4.3, 4.5)', PATIENT, () => {
   it('rolls back for every failing guardrail or hard bound, in every situation', () => {
     check(
       12_000,
@@ -309,7 +312,7 @@ describe('judgeRollout, properties (progressive-delivery 4.3, 4.5)', () => {
   });
 });
 
-describe('judgeThreshold', () => {
+describe('judgeThreshold', PATIENT, () => {
   const look = (value: number | null | { error: string }, failureLimit: number, previous?: ThresholdJudgement) =>
     judgeThreshold({
       spec: { name: 'p99', max: 100, failureLimit, valueUnit: 'ms' },

@@ -414,8 +414,11 @@ describe('runGate: the gate itself', () => {
   });
 });
 
+/** Thousands of cases each: on a busy machine they take minutes, and no time is asked of them. */
+const PATIENT = { timeout: 1_200_000 };
+
 // Equivalents of invariants 6, 8-11 and 20-22 of progressive-delivery 4.5 for the gate. fast-check prints a failing seed.
-describe('invariants of runGate', () => {
+describe('invariants of runGate', PATIENT, () => {
   const p = fc.integer({ min: 1, max: 99 }).map((value) => value / 100);
   const row = fc.record({
     label: fc.constantFrom(0, 1),
