@@ -10,7 +10,7 @@ import type {
   Phase,
   WaitingFor,
 } from './contracts/index.js';
-import { canaryWait, currentWeight, type CanaryEvidence } from './domain/canary.js';
+import { canaryWait, currentWeight } from './domain/canary.js';
 import { timeText } from './domain/times.js';
 import { releaseReported, type RunStatus } from './messages.js';
 import { phaseReporter, showDetails } from './visibility.js';
@@ -32,7 +32,6 @@ export class CanaryBoard {
   private readonly input: CanaryInput;
   private readonly report = phaseReporter('deploying');
   private last: Observation | null = null;
-  private trouble: string | null = null;
   private waitingFor: WaitingFor | null = null;
   /** Says it all while the canary is in that phase. */
   private title: { readonly text: string; readonly phase: CanaryState['phase'] } | null = null;
@@ -48,13 +47,6 @@ export class CanaryBoard {
 
   saw(look: Observation): void {
     this.last = look;
-    this.trouble = null;
-  }
-
-  /** Stands for a look that could not be taken: no data, so it can only hold. */
-  blindLook(message: string): CanaryEvidence {
-    this.trouble = message;
-    return { action: 'hold', weightsAsIntended: true, reasons: [`no look was possible: ${message}`] };
   }
 
   lastReason(): string {
@@ -134,15 +126,14 @@ export class CanaryBoard {
   private standing(state: CanaryState): string {
     if (state.paused !== null) return `, paused by ${state.paused.by}: ${state.paused.reason}; guardrails stay on`;
     if (this.waitingFor !== null) return `, waits for ${this.waitingFor.what}`;
-    if (this.trouble !== null) return `, no look was possible: ${this.trouble}`;
     if (state.heldBecause !== null) return `, held: ${state.heldBecause}`;
     return `  ${this.last?.reasons[0] ?? 'before its first look'}`;
   }
 
   /** Until when, and what then. */
   private wait(state: CanaryState): string {
-    const { until, outcome } = canaryWait(state, this.input.release);
     const now = Date.now();
+    const { until, outcome } = canaryWait(state, this.input.release, now);
     const end = `${outcome} at ${timeText(until, now)}`;
     return this.nextLook === null ? end : `next look at ${timeText(this.nextLook, now)}, ${end}`;
   }

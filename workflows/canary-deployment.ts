@@ -9,7 +9,6 @@ import {
 } from '@temporalio/workflow';
 import { ApprovalDesk } from './approval.js';
 import { CanaryBoard } from './canary-board.js';
-import { failureType } from './contracts/failures.js';
 import type {
   ApprovalDigests,
   CanaryInput,
@@ -22,6 +21,7 @@ import {
   afterLook,
   approveStep,
   begin,
+  blindLook,
   currentWeight,
   giveUp,
   initialCanary,
@@ -173,10 +173,15 @@ class Canary {
     }
   }
 
-  /** One look. When the metrics cannot be read at all it is a look without data: it holds, it never advances. */
+  /**
+   * One look, and what follows from it. What could not be done holds the canary where it was: it never advances, and the next
+   * look finds out what is in force.
+   */
   private async look(): Promise<CanaryResult | null> {
     const { release, candidate, champion, model, releaseId } = this.input;
     const weight = currentWeight(this.state, release);
+    const { step, stepStartedAt, bakeUntil } = this.state;
+    let problem = 'no look was possible';
     try {
       this.looking = new CancellationScope();
       const look = await this.looking.run(() =>
@@ -190,8 +195,8 @@ class Canary {
               release,
               candidate: candidate.version,
               champion: champion?.version ?? null,
-              step: this.state.step,
-              stepElapsedMs: Math.max(0, Date.now() - this.state.stepStartedAt),
+              step,
+              stepElapsedMs: Math.max(0, Date.now() - stepStartedAt),
               weight,
               revisions: this.revisions,
               epoch: this.epoch,
@@ -206,13 +211,18 @@ class Canary {
       const turn = afterLook(this.state, look, release, Date.now());
       this.state = turn.state;
       this.askForApproval();
+      problem = 'the weights could not be set';
       return await this.obey(turn.move);
     } catch (error) {
-      if (isCancellation(error) && this.state.rollback !== null) return this.end();
       if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
-      const blind = afterLook(this.state, this.board.blindLook(endpointTrouble(error)), release, Date.now());
-      this.state = blind.state;
-      return this.obey(blind.move);
+      const turn = afterLook(
+        { ...this.state, step, stepStartedAt, bakeUntil },
+        blindLook(`${problem}: ${endpointTrouble(error)}`),
+        release,
+        Date.now()
+      );
+      this.state = turn.state;
+      return this.obey(turn.move);
     }
   }
 
@@ -248,7 +258,6 @@ class Canary {
     const state = await setWeights(this.writer, { [candidate.version]: 100 }, null, `100 % to ${candidate.version}`);
     if (state.versions[candidate.version]?.weight !== 100) {
       throw ApplicationFailure.create({
-        type: failureType.port('UnknownOutcome'),
         message: `${release.endpoint} was set to 100 % ${candidate.version} but reads back ${JSON.stringify(weighted(state))}`,
       });
     }

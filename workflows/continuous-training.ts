@@ -1,4 +1,12 @@
-import { allHandlersFinished, condition, continueAsNew, setHandler, type SignalDefinition } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  setHandler,
+  upsertMemo,
+  type SignalDefinition,
+} from '@temporalio/workflow';
+import { memoOf } from './contracts/governor.js';
 import { digestOf, governorId } from './contracts/ids.js';
 import type { Answer, Installation, ModelSpec, Trigger } from './contracts/index.js';
 import { initialGovernor, type GovernorState } from './domain/governor/state.js';
@@ -338,6 +346,7 @@ class Governor {
     const sameInstallation = installation === undefined || digestOf(installation) === digestOf(this.installation);
     const changed = current && (specDigest !== this.specDigest || !sameInstallation);
     if (changed) {
+      upsertMemo({ ...memoOf(spec) });
       this.spec = spec;
       this.specDigest = specDigest;
       this.installation = installation ?? this.installation;

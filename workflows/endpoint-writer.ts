@@ -142,33 +142,31 @@ const longestPauseMs = 60_000;
 
 /**
  * Tries until it is done, and does not give up: after some attempts `onBlocked` makes the trouble visible and people are told,
- * and the attempts go on. Runs to its end even when the workflow is cancelled meanwhile.
+ * and the attempts go on. Call it where a cancellation does not reach.
  */
 export async function untilDone<T>(
   of: { readonly limits: Limits; readonly model: string; readonly releaseId: string; readonly what: string },
   onBlocked: (reason: string, nextTry: number) => void,
   attempt: () => Promise<T>
 ): Promise<T> {
-  return CancellationScope.nonCancellable(async () => {
-    for (let tried = 1; ; tried++) {
-      try {
-        return await attempt();
-      } catch (error) {
-        const pauseMs = Math.min(longestPauseMs, 1_000 * 2 ** Math.min(tried, 6));
-        if (tried >= attemptsBeforeBlocked) {
-          const reason = endpointTrouble(error);
-          onBlocked(reason, Date.now() + pauseMs);
-          await controlWrites(of.limits).notifyPeople({
-            kind: 'rollbackBlocked',
-            model: of.model,
-            text: `${of.what} does not succeed: ${reason}. Retempo keeps trying; look at the router and at the workers of its site.`,
-            dedupeKey: `${of.releaseId}/rollbackBlocked`,
-          });
-        }
-        await sleep(pauseMs, { summary: 'rollback tried again' });
+  for (let tried = 1; ; tried++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      const pauseMs = Math.min(longestPauseMs, 1_000 * 2 ** Math.min(tried, 6));
+      if (tried >= attemptsBeforeBlocked) {
+        const reason = endpointTrouble(error);
+        onBlocked(reason, Date.now() + pauseMs);
+        await controlWrites(of.limits).notifyPeople({
+          kind: 'rollbackBlocked',
+          model: of.model,
+          text: `${of.what} does not succeed: ${reason}. Retempo keeps trying; look at the router and at the workers of its site.`,
+          dedupeKey: `${of.releaseId}/rollbackBlocked`,
+        });
       }
+      await sleep(pauseMs, { summary: 'rollback tried again' });
     }
-  });
+  }
 }
 
 /**

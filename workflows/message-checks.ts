@@ -9,7 +9,7 @@ import type { ApprovalVote, Button, ConfigureRequest, RestoredChampion } from '.
 const fieldsOf = (value: unknown): { readonly [name: string]: unknown } =>
   typeof value === 'object' && value !== null ? (value as { readonly [name: string]: unknown }) : {};
 
-const isText = (value: unknown): value is string => typeof value === 'string' && value.length > 0;
+const isText = (value: unknown): value is string => typeof value === 'string' && value.trim() !== '';
 const longest = 500;
 
 function text(name: string, value: unknown): string {

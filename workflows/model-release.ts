@@ -200,7 +200,7 @@ class Release {
     try {
       return await running.result();
     } catch (error) {
-      if (isCancellation(error) && !terminated(error)) throw error;
+      if (isCancellation(error)) throw error;
       if (failureTypeOf(error) === failureType.championMismatch) throw error;
       log.warn('the canary ended without a verdict; the champion is restored', { error: rootMessage(error) });
       const restoring = await CancellationScope.nonCancellable(() =>
@@ -219,6 +219,7 @@ class Release {
   private async startCanary(args: CanaryInput, summary: string): Promise<ChildWorkflowHandle<typeof canaryDeployment>> {
     const { site, endpoint } = this.input.spec.release;
     for (let pauseMs = 1_000; ; pauseMs = Math.min(30_000, pauseMs * 2)) {
+      this.sentence = summary;
       try {
         return await startChild<typeof canaryDeployment>('canaryDeployment', {
           workflowId: endpointId(site, endpoint),
@@ -228,7 +229,8 @@ class Release {
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
         const again = timeText(Date.now() + pauseMs, Date.now());
-        this.show(`waits for the earlier canary of ${endpoint} to end; looks again at ${again}`);
+        this.sentence = `waits for the earlier canary of ${endpoint} to end; looks again at ${again}`;
+        this.show(this.sentence);
         await sleep(pauseMs, { summary: `${endpoint} is busy` });
       }
     }
@@ -299,9 +301,4 @@ class Release {
       typedSearchAttributes: startAttributes(this.input.spec.model, 'running', site),
     } as const;
   }
-}
-
-/** A terminated child arrives as ChildWorkflowFailure with a TerminatedFailure: not a cancellation of ours. */
-function terminated(error: unknown): boolean {
-  return error instanceof ChildWorkflowFailure && error.cause?.name === 'TerminatedFailure';
 }

@@ -1,5 +1,12 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
-import { controlQueue, governorId, modelOfId, type Installation, type ModelSpec } from '@retempo/workflows/contracts';
+import {
+  controlQueue,
+  governorId,
+  memoOf,
+  modelOfId,
+  type Installation,
+  type ModelSpec,
+} from '@retempo/workflows/contracts';
 import type { continuousTraining } from '@retempo/workflows';
 import { configure, getStatus } from '@retempo/workflows/messages';
 import { attributesOf } from './schedules.js';
@@ -16,14 +23,6 @@ export type GovernorState =
       /** Digest of its spec, or null when no worker answered. */
       readonly specDigest: string | null;
     };
-
-/** What a governor's memo says; list rows carry it, so that nobody has to be asked. */
-export interface GovernorMemo {
-  readonly v: 1;
-  readonly endpoint: string;
-  readonly site: string;
-  readonly task: string;
-}
 
 /** Looks at a governor. The digests are null when no worker answers within `timeoutMs`. */
 export async function lookAtGovernor(client: Client, model: string, timeoutMs: number): Promise<GovernorState> {
@@ -50,19 +49,13 @@ export async function startGovernor(
   input: { readonly spec: ModelSpec; readonly specDigest: string; readonly installation: Installation }
 ): Promise<void> {
   const { spec, specDigest, installation } = input;
-  const memo: GovernorMemo = {
-    v: 1,
-    endpoint: spec.release.endpoint,
-    site: spec.release.site,
-    task: spec.task,
-  };
   await client.workflow.start<typeof continuousTraining>('continuousTraining', {
     workflowId: governorId(spec.model),
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     taskQueue: controlQueue,
     args: [{ v: 1, installation, spec, specDigest }],
-    memo: { ...memo },
+    memo: { ...memoOf(spec) },
     typedSearchAttributes: attributesOf({ model: spec.model, phase: 'healthy' }),
     staticSummary: `governor of ${spec.model}`,
     staticDetails: spec.description ?? `Keeps ${spec.model} fresh on endpoint ${spec.release.endpoint}.`,

@@ -55,7 +55,7 @@ export async function endpointsOf(
     // Nobody can look at a site that is not in the configuration any more: it is named once, for whoever can.
     if (site === undefined || !isLocalSite(site)) return from.running;
     const left = site.routers.leftOf(endpoint);
-    return left === 'running' || (left === 'files' && from.purge);
+    return left === 'running' || left === 'died' || (left === 'files' && from.purge);
   });
 }
 

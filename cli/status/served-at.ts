@@ -1,7 +1,6 @@
-import { governorId } from '@retempo/workflows/contracts';
+import { governorId, type GovernorMemo } from '@retempo/workflows/contracts';
 import type { ModelStatus } from '@retempo/starters';
 import { storeCall } from '../apply/call.js';
-import type { GovernorMemo } from '../apply/governors.js';
 import { readSpec } from '../apply/spec-documents.js';
 import { isLocalSite } from '../local-site.js';
 import type { Session } from '../session.js';

@@ -245,7 +245,7 @@ describe('a canary in a world that answers as it seldom does', () => {
     const canary = await start();
     const { sentence } = await inPhase(canary, 'held');
     expect(sentence).toMatch(
-      /^canary 10 %, no look was possible: the metrics are locked; next look at .* at 20.* UTC$/
+      /^canary 10 %, held: no look was possible: the metrics are locked; next look at .* at 20.* UTC$/
     );
     await press(canary, abort);
     const result = await canary.result();
@@ -353,25 +353,70 @@ describe('a canary in a world that answers as it seldom does', () => {
     expect(ups()).toEqual([10, 0]);
   });
 
-  it('2: 100 % that do not read back are no promotion', async () => {
+  it('2: 100 % that do not read back are no promotion: it stays at its step, says so, and tries again', async () => {
+    const [after, again] = [hold(), hold()];
     world.next(
       'setTraffic',
       (_, usual) => usual(),
       (_, usual) => usual(),
-      () => world.endpoint!
+      () => world.endpoint!,
+      (_, usual) => again.wait(usual)
     );
-    const after = hold();
     world.next(
       'observe',
       () => look('advance'),
       () => look('advance'),
-      () => after.wait(() => look('rollback'))
+      () => after.wait(() => look('advance'))
     );
     const canary = await start();
     await after.there;
     expect(world.champion?.version).toBe('v1');
+    const seen = await canary.query(getRunStatus);
+    expect(seen.phase).toBe('held');
+    expect(seen.sentence).toMatch(
+      /^canary 50 %, held: the weights could not be set: e was set to 100 % v2 but reads back/
+    );
+    expect(world.calls('observe').at(-1)).toMatchObject({ step: 1, weight: 50 });
     after.letGo();
-    rolledBack(await canary.result());
+    await again.there;
+    expect(ups()).toEqual([10, 50]);
+    again.letGo();
+    expect((await canary.result()).result).toBe('promoted');
+    expect(ups()).toEqual([10, 50, 100]);
+  });
+
+  it('8: a weight that cannot be set holds the step, also when somebody has promoted; nothing is skipped unseen', async () => {
+    const stuck = () => {
+      throw trouble('AuthDenied', 'the router is locked');
+    };
+    world.next('setTraffic', (_, usual) => usual(), stuck, stuck);
+    const [locked, blind, seen] = [hold(), hold(), hold()];
+    world.next(
+      'observe',
+      () => look('advance'),
+      () => locked.wait(() => look('advance')),
+      () =>
+        blind.wait(() => {
+          throw trouble('AuthDenied', 'the metrics are locked');
+        }),
+      () => seen.wait(() => look('hold', 'too few requests'))
+    );
+    const canary = await start();
+    await locked.there;
+    expect((await canary.query(getRunStatus)).sentence).toContain(
+      'held: the weights could not be set: the router is locked'
+    );
+    await press(canary, promote);
+    locked.letGo();
+    await blind.there;
+    expect(ups()).toEqual([10]);
+    blind.letGo();
+    await seen.there;
+    expect((await canary.query(getRunStatus)).sentence).toContain('held: no look was possible: the metrics are locked');
+    expect(ups()).toEqual([10]);
+    seen.letGo();
+    expect((await canary.result()).result).toBe('promoted');
+    expect(ups()).toEqual([10, 50, 100]);
   });
 
   it('a first version without a champion: nothing to go back to, and it says so', async () => {

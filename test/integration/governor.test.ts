@@ -386,4 +386,18 @@ describe('the governor: a year of events, buttons, budgets', () => {
     );
     await expect(exporting).resolves.toBeUndefined();
   });
+
+  it('lists show the endpoint that its spec has now', async () => {
+    const spec = await test.apply();
+    const moved: ModelSpec = { ...spec, release: { ...spec.release, endpoint: 'elsewhere' } };
+    await handle().executeUpdate(configure, {
+      args: [{ spec: moved, specDigest: digestOf(moved), ifDigest: null, actor: 'ann' }],
+    });
+    const { site } = spec.release;
+    await test.until(
+      'its memo',
+      async () => (await handle().describe()).memo,
+      (memo) => JSON.stringify(memo) === JSON.stringify({ v: 1, endpoint: 'elsewhere', site, task: spec.task })
+    );
+  });
 });

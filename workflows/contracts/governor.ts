@@ -139,6 +139,21 @@ export const defaultLimits: Limits = {
   describeMs: 600_000,
 };
 
+/** Memo of a governor's workflow: list rows carry it, so that nobody has to be asked. */
+export interface GovernorMemo {
+  readonly v: 1;
+  readonly endpoint: string;
+  readonly site: string;
+  readonly task: string;
+}
+
+export const memoOf = ({ task, release: { endpoint, site } }: ModelSpec): GovernorMemo => ({
+  v: 1,
+  endpoint,
+  site,
+  task,
+});
+
 /** What a version is made of and where it came from. */
 export interface VersionRecord {
   readonly v: 1;

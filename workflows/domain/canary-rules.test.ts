@@ -87,7 +87,11 @@ describe('an approval', () => {
     const later = after(asked, 'advance', 20, asking).state;
     expect(later.approvalUntil).toBe(21 * minute);
     const late = after(later, 'advance', 21, asking).state;
-    expect(late.rollback).toEqual({ reason: 'nobody approved in time', by: 'deadline', result: 'rejected' });
+    expect(late.rollback).toEqual({
+      reason: 'nobody approved in time; ask for a retrain to ask again',
+      by: 'deadline',
+      result: 'rejected',
+    });
   });
 
   it('is over when it is given: the next step has none', () => {

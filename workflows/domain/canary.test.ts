@@ -65,7 +65,7 @@ describe('13: what a canary waits for has an end', () => {
     ['held: the total deadline', held, total],
     ['a late step: the total deadline comes first', { ...step, stepStartedAt: 599 * minute }, total],
   ])('%s', (_, state, wait) => {
-    expect(canaryWait(state, release)).toEqual(wait);
+    expect(canaryWait(state, release, minute)).toEqual(wait);
     // And so it is: nothing ends it before, and then something does.
     const action = state.phase === 'held' ? 'hold' : state.phase === 'baking' ? 'advance' : 'continue';
     const before = afterLook(state, look(action), release, wait.until - 1).state;
@@ -86,14 +86,19 @@ describe('13: what a canary waits for has an end', () => {
     const approved = approveStep(asking);
     const later = afterLook(approved, look('continue'), release, 100 * minute);
     expect([later.move.kind, later.state.phase, later.state.rollback]).toEqual(['stay', 'step', null]);
-    expect(canaryWait(approved, release).until).toBe(approved.startedAt + release.totalDeadlineMs);
+    expect(canaryWait(approved, release, 100 * minute).until).toBe(approved.startedAt + release.totalDeadlineMs);
     // The step that follows is another proof, with a deadline of its own.
     const next = afterLook(approved, look('advance'), release, 100 * minute).state;
-    expect(canaryWait(next, release).until).toBe(100 * minute + release.stepDeadlineMs);
+    expect(canaryWait(next, release, 100 * minute).until).toBe(100 * minute + release.stepDeadlineMs);
+  });
+
+  it('a bake that is over without proof has the deadline of a step, and names no moment that has passed', () => {
+    const late = canaryWait(baking, release, 31 * minute);
+    expect(late).toEqual({ until: minute + release.stepDeadlineMs, outcome: 'without proof rolled back' });
   });
 
   it('says what follows a step without proof, as configured', () => {
-    expect(canaryWait(step, { ...release, onInconclusive: 'hold' }).outcome).toBe('without proof held');
+    expect(canaryWait(step, { ...release, onInconclusive: 'hold' }, minute).outcome).toBe('without proof held');
   });
 });
 

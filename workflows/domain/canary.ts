@@ -71,7 +71,15 @@ function enter(state: CanaryState, step: number, release: ReleaseSpec, now: numb
 }
 
 /** What of a look decides. */
-export type CanaryEvidence = Pick<Observation, 'action' | 'weightsAsIntended' | 'reasons'>;
+export type CanaryEvidence = Pick<Observation, 'action' | 'weightsAsIntended' | 'reasons'> & { readonly blind?: true };
+
+/** Stands for a look that could not be taken: it holds, and nobody can skip it. */
+export const blindLook = (reason: string): CanaryEvidence => ({
+  action: 'hold',
+  weightsAsIntended: true,
+  reasons: [reason],
+  blind: true,
+});
 
 /** Decides what follows from one look. */
 export function afterLook(state: CanaryState, look: CanaryEvidence, release: ReleaseSpec, now: number): CanaryTurn {
@@ -82,7 +90,7 @@ export function afterLook(state: CanaryState, look: CanaryEvidence, release: Rel
     return giveUp(seen, `no decision within the total deadline; ${look.reasons[0] ?? ''}`, 'deadline', 'rolledBack');
   }
   if (state.approvalUntil !== null && now >= state.approvalUntil) {
-    return giveUp(seen, 'nobody approved in time', 'deadline', 'rejected');
+    return giveUp(seen, 'nobody approved in time; ask for a retrain to ask again', 'deadline', 'rejected');
   }
   if (!look.weightsAsIntended) {
     const strikes = seen.strikes + 1;
@@ -96,7 +104,7 @@ export function afterLook(state: CanaryState, look: CanaryEvidence, release: Rel
     }
     return { state: struck, move: { kind: 'setWeight', weight: currentWeight(state, release) } };
   }
-  const skipping = seen.promotedBy !== null;
+  const skipping = seen.promotedBy !== null && look.blind === undefined;
   if (look.action === 'hold' && !skipping)
     return stay({ ...seen, phase: 'held', heldBecause: look.reasons[0] ?? 'held' });
   const going: CanaryState = { ...seen, heldBecause: null, phase: resumedPhase(seen, release) };
@@ -148,17 +156,18 @@ export function approveStep(state: CanaryState): CanaryState {
  */
 export function canaryWait(
   state: CanaryState,
-  release: ReleaseSpec
+  release: ReleaseSpec,
+  now: number
 ): { readonly until: number; readonly outcome: string } {
   const end = { until: state.startedAt + release.totalDeadlineMs, outcome: 'rolled back' };
-  const own = ownDeadline(state, release);
+  const own = ownDeadline(state, release, now);
   return own === null || own.until >= end.until ? end : own;
 }
 
-function ownDeadline(state: CanaryState, release: ReleaseSpec) {
+function ownDeadline(state: CanaryState, release: ReleaseSpec, now: number) {
   if (state.approvalUntil !== null) return { until: state.approvalUntil, outcome: 'rejected' };
   if (state.paused !== null || state.heldBecause !== null || isProven(state)) return null;
-  if (state.bakeUntil !== null) return { until: state.bakeUntil, outcome: 'promoted' };
+  if (state.bakeUntil !== null && now < state.bakeUntil) return { until: state.bakeUntil, outcome: 'promoted' };
   const outcome = release.onInconclusive === 'rollback' ? 'rolled back' : 'held';
   return { until: state.stepStartedAt + release.stepDeadlineMs, outcome: `without proof ${outcome}` };
 }

@@ -34,10 +34,10 @@ export interface OnpremServing {
   /** Ends the endpoint's router in order; state, counts and logs stay. Versions serve again after the next call. */
   stop(endpoint: string): Promise<void>;
   /**
-   * Whether the endpoint's router runs (or would be started again because it died), only its files are left (state, counts,
-   * request log), or nothing at all.
+   * Whether the endpoint's router runs, has died (then whoever watches starts it again), only its files are left (state,
+   * counts, request log), or nothing at all.
    */
-  leftOf(endpoint: string): 'running' | 'files' | 'nothing';
+  leftOf(endpoint: string): 'running' | 'died' | 'files' | 'nothing';
   /** Ends the endpoint's router in order and deletes all that it kept: state, counts, request log and versions. */
   remove(endpoint: string): Promise<void>;
   /** Stops watching over routers; the routers themselves keep running. */
@@ -200,7 +200,8 @@ export function createOnpremServing(options: {
     stop,
     leftOf: (endpoint) => {
       const files = filesOf(endpoint);
-      if (runningRouter(files) !== undefined || hasDied(files)) return 'running';
+      if (runningRouter(files) !== undefined) return 'running';
+      if (hasDied(files)) return 'died';
       return existsSync(files.folder) ? 'files' : 'nothing';
     },
     remove: async (endpoint) => {

@@ -34,7 +34,7 @@ describe('the end of an endpoint', () => {
     const isGone = () => router === null || !isAlive(router);
     while (!isGone()) await new Promise((resolve) => setTimeout(resolve, 10));
     // Whoever watches brings it back: it is not stopped yet.
-    expect(other.leftOf('flights')).toBe('running');
+    expect(other.leftOf('flights')).toBe('died');
     await other.stop('flights');
     expect(site.leftOf('flights')).toBe('files');
     await site.remove('flights');

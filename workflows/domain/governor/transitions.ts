@@ -156,9 +156,9 @@ function reserve(state: GovernorState, trigger: Trigger, key: string, { model }:
   };
 }
 
+/** Begins the reserved run. Whoever calls this has seen that there is one, and that none is under way. */
 function startNext(state: GovernorState, { policy, now }: Context): GovernorState {
-  const next = state.next;
-  if (next === null || state.running !== null) return state;
+  const next = state.next!;
   return {
     ...state,
     seq: state.seq + 1,
