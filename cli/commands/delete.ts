@@ -67,6 +67,10 @@ async function confirm(session: Session, deletion: Deletion): Promise<void> {
     throw new CliError(exitCode.usage, 'unconfirmed', `nothing was deleted: nobody could be asked; repeat with --yes`);
   }
   if (answer.trim() !== deletion.model) {
-    throw new CliError(exitCode.failed, 'unconfirmed', 'nothing was deleted: the name was not typed');
+    throw new CliError(
+      exitCode.failed,
+      'unconfirmed',
+      `nothing was deleted: what was typed is not ${deletion.model}; repeat the delete and type it, or use --yes`
+    );
   }
 }
