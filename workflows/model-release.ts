@@ -1,6 +1,5 @@
 import {
   CancellationScope,
-  ChildWorkflowFailure,
   executeChild,
   isCancellation,
   log,
