@@ -4,18 +4,21 @@ import { isPortError, PortError } from '../ports/index.js';
 const table: { readonly [code: string]: readonly [ErrorClass, string] } = {
   ENOSPC: ['QuotaExceeded', 'the disk is full; free space or choose another store'],
   EDQUOT: ['QuotaExceeded', 'the disk quota is used up; free space or raise the quota'],
-  EFBIG: ['QuotaExceeded', 'the file is larger than the file system or the process limit allows'],
+  EFBIG: [
+    'QuotaExceeded',
+    'the file is larger than the file system or the process limit allows; split it or raise the limit',
+  ],
   EACCES: ['AuthDenied', 'permission denied; give this process the right to it'],
   EPERM: ['AuthDenied', 'operation not permitted; give this process the right to it'],
   EROFS: ['AuthDenied', 'the file system is read-only; mount it writable'],
   EMFILE: ['Throttled', 'this process has too many open files; raise the limit or lower the concurrency'],
-  ENFILE: ['Throttled', 'the machine has too many open files'],
-  ENOENT: ['NotFound', 'there is no such file'],
-  ENOTDIR: ['Conflict', 'a part of the path is a file, not a folder'],
-  EISDIR: ['Conflict', 'the path is a folder, not a file'],
-  EEXIST: ['Conflict', 'it exists already'],
-  ELOOP: ['Integrity', 'it is a symbolic link; stores hold plain files only'],
-  ENAMETOOLONG: ['InvalidSpec', 'the name is too long for the file system'],
+  ENFILE: ['Throttled', 'the machine has too many open files; raise its limit'],
+  ENOENT: ['NotFound', 'there is no such file; check the path'],
+  ENOTDIR: ['Conflict', 'a part of the path is a file, not a folder; move that file away'],
+  EISDIR: ['Conflict', 'the path is a folder, not a file; name a file'],
+  EEXIST: ['Conflict', 'it exists already; choose another name'],
+  ELOOP: ['Integrity', 'it is a symbolic link; put the file itself there'],
+  ENAMETOOLONG: ['InvalidSpec', 'the name is too long for the file system; shorten it'],
 };
 
 /** Error code of Node's file system functions, or undefined. */

@@ -60,7 +60,9 @@ export async function publishExclusively(from: string, path: string, key: string
     await inFolderOf(path, () => link(from, path));
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
-    throw new PortError('Conflict', `"${key}" exists already and was not changed`, { cause: error });
+    throw new PortError('Conflict', `"${key}" exists already and was not changed; read it, or choose another key`, {
+      cause: error,
+    });
   }
   await syncFolderOf(path);
 }
