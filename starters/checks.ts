@@ -20,7 +20,7 @@ export function checkModel(model: unknown): asserts model is string {
 }
 
 function checkText(name: string, value: unknown, options: { readonly line?: boolean } = {}): asserts value is string {
-  if (typeof value !== 'string' || value.length === 0 || value.length > longest) {
+  if (typeof value !== 'string' || value.trim() === '' || value.length > longest) {
     throw malformed(`${name}: expected text of 1 to ${longest} characters`);
   }
   if (options.line === true && /\p{Cc}/u.test(value))

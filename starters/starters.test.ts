@@ -43,7 +43,7 @@ describe('requestRetrain refuses before it asks', () => {
 
 describe('every part of every request', () => {
   const long = 'x'.repeat(100_000);
-  const notText = [undefined, null, 5, true, '', {}, [], long, Symbol.iterator, 1n];
+  const notText = [undefined, null, 5, true, '', ' \t', {}, [], long, Symbol.iterator, 1n];
   const notModel = [...notText, 'No Slug', '../x', 'a\0b', '🛫', 'Größe', 'a'.repeat(64)];
   const notLine = [...notText, 'a\0b', 'a\nb'];
   // What may be left out is no mistake when it is.

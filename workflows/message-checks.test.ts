@@ -33,7 +33,7 @@ function broken(value: object, path: string = ''): { readonly path: string; read
   return Object.entries(value).flatMap(([name, member]) => {
     const at = `${path}.${name}`;
     const { [name]: _, ...without } = value as Record<string, unknown>;
-    const replaced = [null, 7, [], {}, ''].map((other) => ({
+    const replaced = [null, 7, [], {}, '', ' '].map((other) => ({
       path: `${at} = ${JSON.stringify(other)}`,
       value: { ...value, [name]: other },
     }));

@@ -55,8 +55,12 @@ export async function runUnlessOverwritten(options: {
     .map(([name]) => name);
   if (names.length === 0) return next(worker);
   // Only a Worker that was started can be ended and gives its connection back.
-  const ended = next(worker).catch(() => undefined);
-  while (worker.getState() === 'INITIALIZED') await turn();
+  const run = { isOver: false };
+  const ended = next(worker)
+    .catch(() => undefined)
+    .finally(() => (run.isOver = true));
+  // A plugin in between may refuse to start it at all.
+  while (!run.isOver && worker.getState() === 'INITIALIZED') await turn();
   if (worker.getState() === 'RUNNING') worker.shutdown();
   await ended;
   throw new Error(
