@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 // RETEMPO_MUTATION_TESTS narrows them to the tests of a part (a glob), for a part of the files.
 const tests = process.env.RETEMPO_MUTATION_TESTS;
 
-// Reference rows, oracle values and bad input of all functions.
-const values = '{reference,oracle,bad-input}.test.ts';
+// Reference rows, oracle values, bad input and the ends of the doubles, of all functions.
+const values = '{reference,oracle,bad-input,extremes}.test.ts';
 
 export default defineConfig({
   test: {
