@@ -101,6 +101,7 @@ describe('the gate on files', () => {
     );
     expect(result.verdict).toBe('fail');
     expect(result.reasons[0]).toMatch(/^logLoss notWorseBy: .*margin/);
+    expect(result.reasons.at(-1)).toMatch(/^next: improve data or training and ask for a retrain/);
     expect(result.gain).toBeLessThan(0);
   });
 
@@ -216,6 +217,7 @@ describe('the gate on files', () => {
       expect(result).toMatchObject({ verdict: 'error', checks: [], gain: null });
       expect(result.reasons[0]).toContain(text);
       expect(await evidence()).toMatchObject({ result: null, problem: expect.stringContaining(text) });
+      expect(result.reasons.at(-1)).toMatch(/^next: mend what is named here/);
     });
   }
 
@@ -223,6 +225,7 @@ describe('the gate on files', () => {
     const { gate } = world.spec();
     const result = await ask(await question({}, { spec: { gate: { ...gate, minRows: rows + 1 } } }));
     expect(['inconclusive', 'noData']).toContain(result.verdict);
+    expect(result.reasons.at(-1)).toMatch(/^next: .*data\.split\.evaluate/);
   });
 
   it('a store that cannot be read is a throw: it is tried again, and nothing is written', async () => {
@@ -245,7 +248,10 @@ describe('the gate on files', () => {
   it('bytes that do not match their digest are an error of the version', async () => {
     const input = await question();
     writeFileSync(join(fileURLToPath(input.predictions.candidate.uri), 'predictions.csv'), 'id,p\nr0,1\n');
-    expect(await ask(input)).toMatchObject({ verdict: 'error', reasons: [expect.any(String)] });
+    expect(await ask(input)).toMatchObject({
+      verdict: 'error',
+      reasons: [expect.any(String), expect.stringMatching(/^next: /)],
+    });
   });
 
   it('a pinned anchor is compared as well: a slow slide is caught though the champion is as bad', async () => {

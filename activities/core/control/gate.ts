@@ -181,7 +181,7 @@ function evaluationOf(evidence: GateEvidence, path: string): GateEvaluation {
     return {
       verdict: 'error',
       checks: [],
-      reasons: [problem ?? 'no result'],
+      reasons: [problem ?? 'no result', nextSteps.error],
       evidence: path,
       evidenceDigest,
       gain: null,
@@ -190,12 +190,21 @@ function evaluationOf(evidence: GateEvidence, path: string): GateEvaluation {
   return {
     verdict: result.verdict,
     checks: result.checks.map(summary),
-    reasons: decisiveFirst(result.checks),
+    reasons: [...decisiveFirst(result.checks), ...(result.verdict === 'pass' ? [] : [nextSteps[result.verdict]])],
     evidence: path,
     evidenceDigest,
     gain: result.gain,
   };
 }
+
+/** What to do about a version that may not meet traffic; the champion serves on in any case. */
+const nextSteps: Readonly<Record<Exclude<GateEvaluation['verdict'], 'pass'>, string>> = {
+  fail: 'next: improve data or training and ask for a retrain, or, if the check asks too much, change the gate and apply',
+  inconclusive: 'next: let more rows decide (a longer data.split.evaluate, a wider margin); retempo plan says how many',
+  noData: 'next: evaluate over more rows (a longer data.split.evaluate), or lower gate.minRows, and apply',
+  error:
+    'next: mend what is named here (what the evaluate command said is in the log of its job) and ask for a retrain',
+};
 
 const severity: readonly GateCheck['verdict'][] = ['fail', 'error', 'noData', 'inconclusive', 'pass'];
 /** What people ask first: is it better than what serves? */

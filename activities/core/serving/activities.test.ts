@@ -204,6 +204,7 @@ describe('observe', () => {
     const { run } = play({ ...healthy(), arms: { v1: arm(7_600, 8), v2: arm(400, 60) }, complete: false });
     const look = await run('observe', input);
     expect(look).toMatchObject({ action: 'rollback', checks: [{ verdict: 'fail' }] });
+    expect(look.reasons[0]).toMatch(/; find its cause in the requests of v2 in the request log of \S+$/);
     // It stays failed, whatever the complete counts say.
     const after = await play(healthy()).run('observe', { ...input, look: 2, judged: look.judged });
     expect(after.action).toBe('rollback');

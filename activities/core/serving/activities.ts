@@ -75,7 +75,7 @@ export function createServingActivities(dependencies: ServingDependencies): Serv
       weightsAsIntended,
       endpoint: state,
       checks: judgement.checks,
-      reasons: judgement.reasons,
+      reasons: withNextStep(judgement, input),
       requests: step.candidate?.requests ?? 0,
       // Counts that are not final leave no trace in the next look, unless they were enough to end it all.
       judged: reading.complete || judgement.action === 'rollback' ? { ...judgement.judged } : input.judged,
@@ -134,4 +134,14 @@ export function createServingActivities(dependencies: ServingDependencies): Serv
     observe,
     retireVersion: (input) => portCalls(callTimeoutMs).change('retire', (call) => serving.retire(input, call)),
   });
+}
+
+/** The first reason of a rollback is what people are told at the end: it says where to look. */
+function withNextStep(
+  { action, reasons }: ReturnType<typeof judgeLook>,
+  { candidate, endpoint }: ObserveInput
+): readonly string[] {
+  if (action !== 'rollback') return reasons;
+  const [first = 'a guardrail failed', ...more] = reasons;
+  return [`${first}; find its cause in the requests of ${candidate} in the request log of ${endpoint}`, ...more];
 }
