@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { powerCount, type PowerCountInput } from './power-count.js';
 import { judgeMetric } from './judge-metric.js';
 import { createRandom } from '../random.js';
+import { wilsonInterval } from '../two-arms/index.js';
 
 const base: PowerCountInput = {
   baseRate: 0.01,
@@ -44,6 +45,32 @@ describe('powerCount', () => {
     const few = powerCount({ ...base, trials: 100 });
     expect(few.trials).toBe(100);
     expect(few.errorFail).toBeGreaterThan(powerCount(base).errorFail);
+  });
+
+  it('says how exact it is as the Wilson interval does', () => {
+    for (const result of [powerCount({ ...base, trials: 137 }), powerCount({ ...base, ratio: 1, trials: 40 })]) {
+      const { trials, probabilityFail, probabilityPass } = result;
+      const half = (probability: number) => {
+        const { lower, upper } = wilsonInterval({ events: Math.round(probability * trials), trials, confidence: 0.95 });
+        return (upper - lower) / 2;
+      };
+      expect(result.errorFail).toBeCloseTo(half(probabilityFail), 6);
+      expect(result.errorPass).toBeCloseTo(half(probabilityPass), 6);
+    }
+  });
+
+  it('promises the units of 95 of 100 only with trials enough to know them', () => {
+    const all = { ...base, baseRate: 1e-7, ratio: 1, ignoreBelow: 0.01, looks: 66, perLook: 5 };
+    expect(powerCount({ ...all, trials: 50 })).toMatchObject({ probabilityPass: 1, passUnits95: null });
+    expect(powerCount({ ...all, trials: 60 })).toMatchObject({ probabilityPass: 1, passUnits95: 330 });
+  });
+
+  it('one trial is its own median', () => {
+    expect(powerCount({ ...base, ratio: 5, trials: 1 }).medianLook).not.toBeNull();
+  });
+
+  it('refuses rates that add up to certainty', () => {
+    expect(() => powerCount({ ...base, baseRate: 0.5, ratio: 2 })).toThrow(/below 1, got 1$/);
   });
 
   it('says null when nothing was decided', () => {
