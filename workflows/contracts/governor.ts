@@ -147,6 +147,7 @@ export interface GovernorMemo {
   readonly task: string;
 }
 
+/** The memo that a governor with this spec has. */
 export const memoOf = ({ task, release: { endpoint, site } }: ModelSpec): GovernorMemo => ({
   v: 1,
   endpoint,
