@@ -78,8 +78,16 @@ describe('a governor under uninterrupted load', () => {
     expect(decisions.filter(({ what }) => what.startsWith('accepted:'))).toHaveLength(1);
     await test.until('end of the run', test.status, ({ running }) => running === null);
     for (const id of ['r0', `r${load.asked - 1}`]) {
-      const again = await starters.requestRetrain({ model, source: 'fares', id, cause: 'asked once more' });
-      expect(again).toMatchObject({ ...answers.get(id), repeated: true });
+      const { repeated, ...again } = await starters.requestRetrain({
+        model,
+        source: 'fares',
+        id,
+        cause: 'asked once more',
+      });
+      const { repeated: first, ...answer } = answers.get(id)!;
+      expect([again, first]).toEqual([answer, false]);
+      // The run that gave the answer is given its update again by the server, word for word; every later one recognises it.
+      expect(repeated || id !== 'r0').toBe(true);
     }
 
     const lengths: number[] = [];
