@@ -34,7 +34,7 @@ COPY starters starters
 COPY cli cli
 COPY examples examples
 # The command references every package that it needs; tests are neither built nor shipped.
-RUN npx tsc -b cli && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npx tsc -b cli && npm run bundle && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
 
 # ---- final: Node, tini, the packages, and nothing that compiles
 FROM node:20.20.2-bookworm-slim@sha256:2cf067cfed83d5ea958367df9f966191a942351a2df77d6f0193e162b5febfc0

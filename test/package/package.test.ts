@@ -57,9 +57,15 @@ describe('the tarballs', () => {
         files.filter((path) => /\.test\.|\.test\b.*fixture|tsbuildinfo|(?<!\.d)\.ts$/.test(path)),
         manifest.name
       ).toEqual([]);
-      const code = files.filter((path) => path.startsWith('dist/') && path.endsWith('.js'));
+      const code = files.filter((path) => path.startsWith('dist/') && path.endsWith('.js') && !targets.includes(path));
       expect(files, manifest.name).toEqual(expect.arrayContaining(code.map((path) => path.replace(/\.js$/, '.d.ts'))));
     }
+  });
+
+  it('hold the analysis in one file, since import costs by the module', () => {
+    const analysis = tarballs.find(({ manifest }) => manifest.name === '@retempo/analysis')!;
+    expect(analysis.files.filter((path) => /\.[cm]?js$/.test(path))).toEqual(['dist/analysis.js']);
+    expect(Object.keys(analysis.manifest.dependencies ?? {})).toEqual([]);
   });
 
   it('carry one version, and name each other by exactly that', () => {

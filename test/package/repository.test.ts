@@ -68,7 +68,7 @@ describe('the packages', () => {
     for (const one of published) {
       expect(one.type, one.name).toBe('module');
       expect(one.engines, one.name).toEqual(engines);
-      expect(one.files, one.name).toEqual(expect.arrayContaining(['dist', '!dist/**/*.test.*', '!dist/*.tsbuildinfo']));
+      expect(one.files, one.name).toContain('!dist/**/*.test.*');
     }
   });
 

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 
 const { values } = parseArgs({ options: { repeats: { type: 'string', default: '15' } } });
-const entry = new URL('../dist/index.js', import.meta.url).href;
+const entry = import.meta.resolve('@retempo/analysis');
 const code = `const [wall, cpu] = [performance.now(), process.cpuUsage()]; await import('${entry}');
 const { user, system } = process.cpuUsage(cpu); console.log((user + system) / 1e3, performance.now() - wall);`;
 const runs = Array.from({ length: Number(values.repeats) }, () =>
