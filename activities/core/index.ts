@@ -41,4 +41,5 @@ export { createControlActivities, type ControlDependencies } from './control/act
 export { allDecisions } from './control/governor-documents.js';
 export { gateDocument, type GateEvidence } from './control/gate.js';
 export { createDataActivities, type DataDependencies } from './monitor/activities.js';
+export { earlierSlots } from './monitor/season.js';
 export { createServingActivities, looksDocument, type ServingDependencies } from './serving/activities.js';

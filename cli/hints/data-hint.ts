@@ -8,13 +8,17 @@ import { count } from '../text/quantities.js';
 /** A source of one file above this size is not read for a hint: 256 MiB. */
 const mostBytes = 2 ** 28;
 
+/** Whether a source is small enough to be read for a hint. */
+export const isQuicklyRead = (source: string): boolean =>
+  (statSync(source, { throwIfNoEntry: false })?.size ?? 0) <= mostBytes;
+
 /**
  * What the first run would find in the data: that it would end as it begins, or that its gate could not decide for want of
  * rows. Null when there is nothing to say, or the data are too large to be read for a hint. Throws nothing.
  */
 export async function dataHint(spec: Pick<ModelSpec, 'data' | 'gate'>, call: Call): Promise<string | null> {
   const { data, gate } = spec;
-  if ((statSync(data.source, { throwIfNoEntry: false })?.size ?? 0) > mostBytes) return null;
+  if (!isQuicklyRead(data.source)) return null;
   try {
     const { evaluate } = await countWindows({ data, sliceBy: gate.slices?.by ?? [] }, call);
     if (evaluate.rows >= gate.minRows) return null;

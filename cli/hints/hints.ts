@@ -5,6 +5,7 @@ import { canaryHint } from './canary-hint.js';
 import { dataHint } from './data-hint.js';
 import { gateHint, lastComparisons } from './gate-hint.js';
 import { notEnforced } from './not-enforced.js';
+import { seasonHint } from './season-hint.js';
 import { recentTraffic } from './traffic.js';
 
 /** Something worth knowing before it is applied. */
@@ -23,6 +24,8 @@ export async function hintsFor(session: Session, changes: ProjectChanges): Promi
     for (const text of notEnforced(spec)) hints.push({ model, kind: 'notEnforced', text });
     const data = await dataHint(spec, storeCall(session.io));
     if (data !== null) hints.push({ model, kind: 'data', text: data });
+    const season = await seasonHint(spec, storeCall(session.io));
+    if (season !== null) hints.push({ model, kind: 'data', text: season });
     const site = sites.find(({ id }) => id === spec.release.site);
     const asked = { call: storeCall(session.io), now: Date.now() };
     const traffic = await recentTraffic(site, spec.release.endpoint, asked).catch(() => null);

@@ -4,7 +4,7 @@ import type { ModelSpec } from '@retempo/workflows/contracts';
  * Keys of a model file that are kept with its spec but that nothing acts on in this version. Whoever wrote them expects
  * something of them, so `plan` says that they wait for nothing yet.
  */
-export function notEnforced(spec: Pick<ModelSpec, 'train' | 'retrain' | 'watch'>): readonly string[] {
+export function notEnforced(spec: Pick<ModelSpec, 'train' | 'retrain'>): readonly string[] {
   const hints: string[] = [];
   if (spec.train.atMost !== null) {
     hints.push(
@@ -15,9 +15,6 @@ export function notEnforced(spec: Pick<ModelSpec, 'train' | 'retrain' | 'watch'>
     hints.push(
       'retrain.atMost.cost is kept but not enforced: sites of this version report no cost; retrain.atMost.runs is'
     );
-  }
-  if (spec.watch.compare.includes('sameSlot')) {
-    hints.push('watch.compare: sameSlot is kept but not judged yet; windows are compared with the training data');
   }
   return hints;
 }

@@ -190,7 +190,7 @@ const badModel: Readonly<Record<string, readonly unknown[]>> = {
   'release.lease': [...notDuration, '0s', '90s', 'never'],
   // A Temporal Schedule has no shorter interval than a second.
   'watch.every': [...notDuration, '0d', '999ms'],
-  'watch.compare': [...notList, [], ['last'], ['training', 'training'], [5]],
+  'watch.compare': [...notList, [], ['last'], ['sameSlot'], ['training', 'training'], [5]],
   'watch.minRows': [...notWhole, 0],
   'watch.loss.metric': ['rmse', 5, null],
   'watch.loss.tolerate': [...notNumber, 0, -1, 5],

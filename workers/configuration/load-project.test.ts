@@ -110,7 +110,6 @@ describe('loadProject', () => {
         },
         watch: {
           everyMs: 7 * day,
-          // Nobody is warned of something that nobody wrote: sameSlot is not judged yet.
           compare: ['training'],
           minRows: 500,
           loss: { metric: 'logLoss', tolerate: 0.02, clip: 4.6, falseAlarmEveryWindows: 365 },

@@ -27,6 +27,7 @@ export function checkModel(input: ModelSections, places: ProjectPlaces): readonl
     ...checkGate(input),
     ...checkRelease(input, places),
     ...checkWatch(input),
+    ...checkCompare(input),
     ...checkRetrain(input),
   ];
 }
@@ -256,11 +257,23 @@ function checkWatch({ watch, task = 'binary' }: ModelSections): readonly FoundPr
   if (loss.metric === 'brier' && clip > 1) {
     found.push(problem(['watch', 'loss', 'clip'], `the Brier loss of one row is at most 1, got ${clip}`));
   }
-  const { compare = [] } = watch ?? {};
-  if (compare.length === 2 && compare[0] === compare[1]) {
-    found.push(problem(['watch', 'compare', 1], `${compare[1]} is there twice`));
-  }
   return found;
+}
+
+function checkCompare({ watch }: ModelSections): readonly FoundProblem[] {
+  const compare = watch?.compare;
+  if (compare === undefined) return [];
+  if (compare.length === 2 && compare[0] === compare[1]) {
+    return [problem(['watch', 'compare', 1], `${compare[1]} is there twice`)];
+  }
+  if (compare.includes('training')) return [];
+  return [
+    problem(
+      ['watch', 'compare'],
+      'sameSlot forgives what comes back every season; it cannot stand for what the model was trained on',
+      'write [training, sameSlot]'
+    ),
+  ];
 }
 
 function checkRetrain({ retrain, train }: ModelSections): readonly FoundProblem[] {

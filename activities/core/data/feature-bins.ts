@@ -1,7 +1,7 @@
 import { PortError } from '../ports/port-error.js';
 import type { CategoricalProfile, FeatureProfile, NumericProfile, Profile } from './profile-types.js';
 
-/** Counts of one feature over the same bins in the reference and in the current window. */
+/** Counts of one feature over the same bins in the reference, in the current window and, if there is one, in the season. */
 export interface FeatureBins {
   readonly name: string;
   readonly kind: 'numeric' | 'categorical';
@@ -9,6 +9,8 @@ export interface FeatureBins {
   /** Counts of the reference. */
   readonly train: readonly number[];
   readonly current: readonly number[];
+  /** Counts of the same slot of earlier seasons; null when it was not given. */
+  readonly season: readonly number[] | null;
   /** What each bin holds, for messages: `<= 3`, `= 0`, `ORD`, `(other)`, `(unseen)`, `(missing)`. */
   readonly labels: readonly string[];
 }
@@ -24,72 +26,74 @@ const CATEGORY_SHARE = 0.01;
  * becomes {below, equal, above}. Categorical: values with at least 1 % of the reference, the others together, and
  * values that the reference does not have. Missing values (NULL, NaN) are always the last bin.
  *
- * @throws PortError `InvalidSpec` when `current` was not made with `reference`.
+ * @throws PortError `InvalidSpec` when `current` or `season` was not made with `reference`.
  */
-export function featureBins(reference: Profile, current: Profile): readonly FeatureBins[] {
-  return reference.features.map((feature) => {
-    const other = current.features.find((candidate) => candidate.name === feature.name);
-    if (other === undefined) return refuse(feature.name);
-    return binsOf(feature, other);
-  });
+export function featureBins(
+  reference: Profile,
+  current: Profile,
+  season: Profile | null = null
+): readonly FeatureBins[] {
+  const others = season === null ? [current] : [current, season];
+  return reference.features.map((feature) =>
+    binsOf(
+      feature,
+      others.map(({ features }) => features.find(({ name }) => name === feature.name) ?? refuse(feature.name))
+    )
+  );
 }
 
 /** The bins of the label, or null when one of the two has none. */
 export function targetBins(reference: Profile, current: Profile): FeatureBins | null {
   if (reference.target === null || current.target === null) return null;
-  return binsOf(reference.target, current.target);
+  return binsOf(reference.target, [current.target]);
 }
 
 function refuse(name: string): never {
   throw new PortError('InvalidSpec', `\`${name}\` cannot be compared: its bins are not those of the reference`);
 }
 
-function binsOf(reference: FeatureProfile, current: FeatureProfile): FeatureBins {
-  if (reference.kind === 'numeric' && current.kind === 'numeric') return numericBins(reference, current);
-  if (reference.kind === 'categorical' && current.kind === 'categorical') return categoricalBins(reference, current);
+function binsOf(reference: FeatureProfile, others: readonly FeatureProfile[]): FeatureBins {
+  const profiles = [reference, ...others];
+  if (profiles.every((profile) => profile.kind === 'numeric')) return numericBins(reference.name, profiles);
+  if (profiles.every((profile) => profile.kind === 'categorical')) return categoricalBins(reference.name, profiles);
   return refuse(reference.name);
 }
 
 /** One bin of the histogram; `alone` = never joined with a neighbour. */
 interface Bin {
   readonly label: string;
-  readonly train: number;
-  readonly current: number;
+  /** Of the reference, the current window and, if there is one, the season. */
+  readonly counts: readonly number[];
   readonly alone: boolean;
 }
 
-function numericBins(reference: NumericProfile, current: NumericProfile): FeatureBins {
-  const { edges, points } = reference;
-  if (!same(edges, current.edges) || !same(points, current.points)) refuse(reference.name);
+const inReference = (bin: Bin): number => bin.counts[0]!;
+
+function numericBins(name: string, profiles: readonly NumericProfile[]): FeatureBins {
+  const [{ edges, points, n }] = profiles as readonly [NumericProfile];
+  if (!profiles.every((profile) => same(edges, profile.edges) && same(points, profile.points))) refuse(name);
+  const bin = (label: string, count: (profile: NumericProfile) => number, alone = false): Bin => ({
+    label,
+    counts: profiles.map(count),
+    alone,
+  });
   const inside: Bin[] = [];
   for (const [i, edge] of edges.entries()) {
     const point = points.indexOf(edge);
-    const label = `${point < 0 ? '<=' : '<'} ${edge}`;
-    inside.push({ label, train: reference.counts[i]!, current: current.counts[i]!, alone: false });
+    inside.push(bin(`${point < 0 ? '<=' : '<'} ${edge}`, (profile) => profile.counts[i]!));
     if (point < 0) continue;
-    const train = reference.pointCounts[point]!;
-    inside.push({
-      label: `= ${edge}`,
-      train,
-      current: current.pointCounts[point]!,
-      alone: train >= NUMERIC_SHARE * reference.n,
-    });
+    const equal = bin(`= ${edge}`, (profile) => profile.pointCounts[point]!);
+    inside.push({ ...equal, alone: inReference(equal) >= NUMERIC_SHARE * n });
   }
-  const low = (profile: NumericProfile) => profile.underflow + profile.negativeInfinity;
-  const high = (profile: NumericProfile) => profile.overflow + profile.positiveInfinity;
   const bins = joinBins(
     [
-      { label: `< ${edges[0] ?? 'all'}`, train: low(reference), current: low(current), alone: false },
+      bin(`< ${edges[0] ?? 'all'}`, (profile) => profile.underflow + profile.negativeInfinity),
       ...inside,
-      { label: `> ${edges.at(-1) ?? 'all'}`, train: high(reference), current: high(current), alone: false },
+      bin(`> ${edges.at(-1) ?? 'all'}`, (profile) => profile.overflow + profile.positiveInfinity),
     ],
-    NUMERIC_SHARE * reference.n
+    NUMERIC_SHARE * n
   );
-  const missing = (profile: NumericProfile) => profile.nulls + profile.nan;
-  return result(reference, [
-    ...bins,
-    { label: '(missing)', train: missing(reference), current: missing(current), alone: true },
-  ]);
+  return result(profiles, [...bins, bin('(missing)', (profile) => profile.nulls + profile.nan, true)]);
 }
 
 /** Joins neighbours until each holds `wanted` of the reference; what is left over joins the neighbour before it. */
@@ -101,9 +105,9 @@ function joinBins(bins: readonly Bin[], wanted: number): readonly Bin[] {
     const sum = total(run);
     const before = joined.at(-1);
     run = [];
-    if (isEndOfStretch && before !== undefined && !before.alone && sum.train < wanted / 2) {
+    if (isEndOfStretch && before !== undefined && !before.alone && inReference(sum) < wanted / 2) {
       joined[joined.length - 1] = { ...total([before, sum]), label: sum.label };
-    } else if (sum.train > 0 || sum.current > 0) joined.push(sum);
+    } else if (sum.counts.some((count) => count > 0)) joined.push(sum);
   };
   for (const bin of bins) {
     if (bin.alone) {
@@ -112,7 +116,7 @@ function joinBins(bins: readonly Bin[], wanted: number): readonly Bin[] {
       continue;
     }
     run.push(bin);
-    if (total(run).train >= wanted && wanted > 0) close(false);
+    if (inReference(total(run)) >= wanted && wanted > 0) close(false);
   }
   close(true);
   return joined;
@@ -121,41 +125,41 @@ function joinBins(bins: readonly Bin[], wanted: number): readonly Bin[] {
 function total(bins: readonly Bin[]): Bin {
   return {
     label: bins.at(-1)!.label,
-    train: bins.reduce((sum, bin) => sum + bin.train, 0),
-    current: bins.reduce((sum, bin) => sum + bin.current, 0),
+    counts: bins[0]!.counts.map((_, part) => bins.reduce((sum, bin) => sum + bin.counts[part]!, 0)),
     alone: false,
   };
 }
 
-function categoricalBins(reference: CategoricalProfile, current: CategoricalProfile): FeatureBins {
-  if (!same(reference.values, current.values)) refuse(reference.name);
+function categoricalBins(name: string, profiles: readonly CategoricalProfile[]): FeatureBins {
+  const [reference] = profiles as readonly [CategoricalProfile];
+  if (!profiles.every((profile) => same(reference.values, profile.values))) refuse(name);
   const n = reference.counts.reduce((sum, count) => sum + count, 0) + reference.other;
-  const all = reference.values.map((label, i) => ({
+  const bin = (label: string, count: (profile: CategoricalProfile) => number): Bin => ({
     label,
-    train: reference.counts[i]!,
-    current: current.counts[i]!,
+    counts: profiles.map(count),
     alone: true,
-  }));
-  const isLarge = (bin: Bin) => bin.train >= CATEGORY_SHARE * n;
-  const rest = total([
-    ...all.filter((bin) => !isLarge(bin)),
-    { label: '(other)', train: reference.other, current: current.other, alone: true },
-  ]);
-  return result(reference, [
+  });
+  const all = reference.values.map((label, i) => bin(label, (profile) => profile.counts[i]!));
+  const isLarge = (one: Bin) => inReference(one) >= CATEGORY_SHARE * n;
+  return result(profiles, [
     ...all.filter(isLarge),
-    rest,
-    { label: '(unseen)', train: 0, current: current.unseen, alone: true },
-    { label: '(missing)', train: reference.nulls, current: current.nulls, alone: true },
+    total([...all.filter((one) => !isLarge(one)), bin('(other)', (profile) => profile.other)]),
+    // The reference has none by definition.
+    bin('(unseen)', (profile) => (profile === reference ? 0 : profile.unseen)),
+    bin('(missing)', (profile) => profile.nulls),
   ]);
 }
 
-function result({ name, kind, importance }: FeatureProfile, bins: readonly Bin[]): FeatureBins {
+function result(profiles: readonly FeatureProfile[], bins: readonly Bin[]): FeatureBins {
+  const { name, kind, importance } = profiles[0]!;
+  const part = (i: number) => bins.map((bin) => bin.counts[i]!);
   return {
     name,
     kind,
     importance,
-    train: bins.map((bin) => bin.train),
-    current: bins.map((bin) => bin.current),
+    train: part(0),
+    current: part(1),
+    season: profiles.length > 2 ? part(2) : null,
     labels: bins.map((bin) => bin.label),
   };
 }

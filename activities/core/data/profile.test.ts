@@ -139,7 +139,7 @@ describe('profileOf', () => {
     const source = await writeRows(fresh('a.parquet'), PLAIN_COLUMNS, rows);
     const window = { from: '2001-01-03T00:00:00Z', to: '2001-01-05T00:00:00Z' };
     const inside = rows.filter((row) => row.at >= '2001-01-03' && row.at < '2001-01-05');
-    const found = await profileOf({ data: dataSpec(source), window });
+    const found = await profileOf({ data: dataSpec(source), windows: [window] });
     expect(found).toMatchObject({ v: 'retempo.profile/v1', window, rows: 20 });
     expect(found.features.map((feature) => [feature.name, feature.kind])).toEqual([
       ['x', 'numeric'],
@@ -152,6 +152,16 @@ describe('profileOf', () => {
       0: count(0),
       1: count(1),
     });
+  });
+
+  it('adds up several windows, a row in two of them once', async () => {
+    const rows = plainRows({ start: '2001-01-01T00:00:00Z', days: 10, perDay: 10 });
+    const source = await writeRows(fresh('a.parquet'), PLAIN_COLUMNS, rows);
+    const days = (from: string, to: string) => ({ from: `2001-01-${from}T00:00:00Z`, to: `2001-01-${to}T00:00:00Z` });
+    const windows = [days('08', '09'), days('01', '03'), days('02', '04')];
+    const found = await profileOf({ data: dataSpec(source), windows });
+    expect(found).toMatchObject({ rows: 40, window: days('01', '09') });
+    expect(await profileOf({ data: dataSpec(source), windows: [] })).toMatchObject({ rows: 0, window: null });
   });
 
   it('lists at most 200 categories, and no single row of free text', async () => {
@@ -240,9 +250,12 @@ describe('mergeProfiles', () => {
     );
     const source = await writeRows(fresh('a.parquet'), PLAIN_COLUMNS, rows);
     const data = dataSpec(source);
-    const reference = await profileOf({ data, window: { from: '2001-01-01T00:00:00Z', to: '2001-01-03T00:00:00Z' } });
+    const reference = await profileOf({
+      data,
+      windows: [{ from: '2001-01-01T00:00:00Z', to: '2001-01-03T00:00:00Z' }],
+    });
     const of = (from: string, to: string) =>
-      profileOf({ data, reference, window: { from: `2001-01-0${from}T00:00:00Z`, to: `2001-01-0${to}T00:00:00Z` } });
+      profileOf({ data, reference, windows: [{ from: `2001-01-0${from}T00:00:00Z`, to: `2001-01-0${to}T00:00:00Z` }] });
     const together = await of('3', '8');
     const merged = mergeProfiles(mergeProfiles(await of('3', '4'), await of('4', '4')), await of('4', '8'));
     const plain = (profile: Profile) => ({
@@ -309,6 +322,20 @@ describe('featureBins', () => {
       train: [0, 100, 0, 0],
       current: [1, 2, 2, 1],
     });
+  });
+
+  it('keeps every row of a season too, also where neither the reference nor the window has any', async () => {
+    const reference = await profile(Array.from({ length: 100 }, () => 7));
+    const season = await profile([7, 6, 6, 9, null, null], reference);
+    const bins = featureBins(reference, await profile([7, 7], reference), season).find((f) => f.name === 'x')!;
+    expect(bins).toMatchObject({
+      labels: ['< 7', '= 7', '> 7', '(missing)'],
+      train: [0, 100, 0, 0],
+      current: [0, 2, 0, 0],
+      season: [2, 1, 1, 2],
+    });
+    const foreign = await profile([1, 2, 3]);
+    expect(() => featureBins(reference, reference, foreign)).toThrow('`x` cannot be compared');
   });
 
   it('judges rare categories together and unseen ones apart', async () => {

@@ -17,8 +17,8 @@ export interface ProfileInput {
   readonly data: DataSpec;
   /** Absolute paths, `file:` URIs or globs; default `data.source`. */
   readonly files?: readonly string[];
-  /** Only events of this window; default all rows. */
-  readonly window?: Window;
+  /** Only events of these windows, each counted once; default all rows. The profile's window is the span of them. */
+  readonly windows?: readonly Window[];
   /** Bins and features of this profile are used: only then can the two be compared or merged. */
   readonly reference?: Profile;
 }
@@ -40,9 +40,9 @@ const MOST_CLASSES = 20;
 export async function profileOf(input: ProfileInput, call?: Call, options: EngineOptions = {}): Promise<Profile> {
   // One thread: floating-point sums depend on the order of their terms.
   return withEngine({ ...options, threads: 1 }, call, async (engine) => {
-    const { data, window, reference } = input;
+    const { data, windows, reference } = input;
     const opened = await openSource(engine, input.files ?? data.source, { text: [data.key] });
-    const relation = window === undefined ? opened.relation : windowRelation(opened, data.time, window);
+    const relation = windows === undefined ? opened.relation : windowRelation(opened, data.time, windows);
     const columns = reference === undefined ? columnsToLearnFrom(opened, data) : columnsOf(reference, opened);
     const scans: { readonly isTarget: boolean; readonly scan: ColumnScan<FeatureProfile> }[] = [];
     for (const [i, column] of columns.entries()) {
@@ -56,7 +56,7 @@ export async function profileOf(input: ProfileInput, call?: Call, options: Engin
     const profiles = scans.map(({ isTarget, scan }) => ({ isTarget, feature: scan.read(row!) }));
     return {
       v: 'retempo.profile/v1',
-      window: window ?? null,
+      window: windows === undefined ? null : spanOf(windows),
       rows: numberOf(row, 'n'),
       features: profiles.filter(({ isTarget }) => !isTarget).map(({ feature }) => feature),
       target: profiles.find(({ isTarget }) => isTarget)?.feature ?? null,
@@ -70,16 +70,24 @@ interface ProfiledColumn {
   readonly reference: FeatureProfile | null;
 }
 
-function windowRelation(source: OpenSource, timeName: string, window: Window): string {
+function windowRelation(source: OpenSource, timeName: string, windows: readonly Window[]): string {
   const found = findColumn(source, timeName, 'data.time');
   if ('problem' in found) throw new PortError('InvalidSpec', found.problem);
   if (found.column.kind !== 'time') {
     throw new PortError('InvalidSpec', `data.time: \`${timeName}\` has type ${found.column.type}; it must be a time`);
   }
   const time = timeSql(found.column);
-  const from = sqlInstant(instantMs(window.from, 'window.from'));
-  const to = sqlInstant(instantMs(window.to, 'window.to'));
-  return `(SELECT * FROM ${source.relation} WHERE ${time} >= ${from} AND ${time} < ${to})`;
+  const inside = windows.map(({ from, to }) => {
+    const [first, end] = [instantMs(from, 'window.from'), instantMs(to, 'window.to')];
+    return `(${time} >= ${sqlInstant(first)} AND ${time} < ${sqlInstant(end)})`;
+  });
+  return `(SELECT * FROM ${source.relation} WHERE ${inside.join(' OR ') || 'false'})`;
+}
+
+function spanOf(windows: readonly Window[]): Window | null {
+  const [first] = windows.toSorted((a, b) => Date.parse(a.from) - Date.parse(b.from));
+  const last = windows.toSorted((a, b) => Date.parse(a.to) - Date.parse(b.to)).at(-1);
+  return first === undefined || last === undefined ? null : { from: first.from, to: last.to };
 }
 
 function columnsToLearnFrom(source: OpenSource, data: DataSpec): readonly ProfiledColumn[] {

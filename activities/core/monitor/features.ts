@@ -5,6 +5,7 @@ import { materialize, type Stores } from '../artifacts/index.js';
 import { featureBins, profileOf, type DueWindow, type FeatureBins, type Profile } from '../data/index.js';
 import type { Call } from '../ports/index.js';
 import type { Registry } from '../registry/index.js';
+import { seasonProfile } from './season.js';
 import { inTemporaryFolder } from './snapshot.js';
 
 /** Windows that the memory of drifted features goes back: confirmation needs the same feature in 2 of 3, the last has the rest. */
@@ -41,18 +42,27 @@ export async function trainingProfile(
   return profile;
 }
 
-/** Judges the features of one window against the training data of the champion. */
+/**
+ * Judges the features of one window against the training data of the champion and, with `compare: sameSlot`, against the
+ * same slot of earlier seasons too: a change that comes back every season is no drift. Where the season has too few rows
+ * the training data decide alone, and the report says so.
+ */
 export async function judgeFeatures(
   { spec, champion, window, reference, history }: FeaturesInput,
   call: Call
 ): Promise<{ readonly report: WindowReport; readonly history: readonly unknown[] }> {
-  const current = await profileOf({ data: spec.data, window, reference }, call);
+  const current = await profileOf({ data: spec.data, windows: [window], reference }, call);
+  const known = spec.watch.compare.includes('sameSlot')
+    ? await seasonProfile({ spec, champion, window, reference }, call)
+    : null;
+  const season = known !== null && known.rows >= spec.watch.minRows ? known : null;
   const judgement = judgeDrift({
-    features: featureBins(reference, current).map(asDriftFeature),
+    features: featureBins(reference, current, season).map(asDriftFeature),
     history: history as readonly DriftWindow[],
     policy: { minRows: spec.watch.minRows },
   });
-  const reason = judgement.reasons.slice(0, 3).join('; ') || `${current.rows} rows, no feature has drifted`;
+  const found = judgement.reasons.slice(0, 3).join('; ') || `${current.rows} rows, no feature has drifted`;
+  const reason = known === null || season !== null ? found : `${found}; ${seasonText(known.rows, spec, champion)}`;
   const report: WindowReport = {
     windowId: `${window.from}/${window.to}`,
     part: 'features',
@@ -79,12 +89,17 @@ const calmText = ({ window }: DriftJudgement): string =>
     .map(([name, calm]) => `${name} has had ${calm} of 3 calm windows since it drifted`)
     .join(', ');
 
+const seasonText = (rows: number, { watch }: ModelSpec, { data }: VersionRecord): string =>
+  `compared with the training data alone: the same slot of earlier seasons has ${rows} rows before ` +
+  `${data.evaluateWindow.to.slice(0, 10)} and watch.minRows is ${watch.minRows}`;
+
 /** Missing values are told apart from the other bins: they have a test of their own. */
-function asDriftFeature({ name, kind, importance, labels, train, current }: FeatureBins): DriftFeature {
+function asDriftFeature({ name, kind, importance, labels, train, current, season }: FeatureBins): DriftFeature {
   const missingAt = labels.indexOf('(missing)');
   const without = (counts: readonly number[]) => ({
     counts: counts.filter((_, i) => i !== missingAt),
     missing: missingAt === -1 ? 0 : (counts[missingAt] ?? 0),
   });
-  return { name, kind, importance, train: without(train), current: without(current) };
+  const seasonal = season === null ? {} : { seasonal: without(season) };
+  return { name, kind, importance, train: without(train), current: without(current), ...seasonal };
 }
