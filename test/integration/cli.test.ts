@@ -173,6 +173,24 @@ describe.skipIf(missing !== null)('retempo', () => {
     expect(await json('plan')).toMatchObject({ upToDate: true });
   });
 
+  it('plan says what a change would wait for, and which keys do nothing yet', async () => {
+    const file = join(project.folder, 'models', 'tiny.yaml');
+    const before = await readFile(file, 'utf8');
+    await writeFile(
+      file,
+      before
+        .replace(/^watch:$/m, 'watch:\n  compare: [training, sameSlot]')
+        .replace(/^train:$/m, 'train:\n  atMost: 5 USD')
+    );
+    const { hints } = await json<{ readonly hints: readonly { readonly kind: string; readonly text: string }[] }>(
+      'plan'
+    );
+    const texts = hints.map(({ kind, text }) => `${kind}: ${text}`);
+    expect(texts).toContainEqual(expect.stringMatching(/^data: watch\.compare: sameSlot needs data from 2025-/));
+    expect(texts).toContainEqual(expect.stringMatching(/^notEnforced: train\.atMost is kept but not enforced/));
+    await writeFile(file, before);
+  });
+
   it('changed limits of retempo.yaml reach a governor that runs: its next run gets them', async () => {
     const before = (await statusOf()).status;
     const file = join(project.folder, 'retempo.yaml');
