@@ -180,7 +180,14 @@ const GOOD: Readonly<Record<string, readonly unknown[]>> = {
       metrics: [{ name: 'errors', role: 'guardrail', verdict: 'pass', reasons: ['errors: fine'], critical: false }],
       exposures: { steps: [{ candidate: 1, champion: 2, expectedShare: 0.5 }], multiple: 0 },
       step: { index: 0, elapsedSeconds: 1, units: { candidate: 1, champion: 1 }, approved: true, labelsMature: true },
-      previous: { v: 1, rolledBack: null, srmLogBayesFactor: 0, errorStreaks: {}, missingSince: {} },
+      previous: {
+        v: 1,
+        rolledBack: null,
+        srmLogBayesFactor: 0,
+        errorStreaks: {},
+        guardrails: ['errors'],
+        missingSince: {},
+      },
     },
   ],
   runGate: [

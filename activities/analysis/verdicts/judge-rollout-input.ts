@@ -10,7 +10,7 @@ import {
   requirePositive,
   requireShare,
 } from '../input.js';
-import type { JudgeRolloutInput, MetricRole, RolloutRules, StrategyStep } from './judge-rollout-types.js';
+import type { JudgeRolloutInput, MetricRole, RolloutRules, RolloutState, StrategyStep } from './judge-rollout-types.js';
 import type { Verdict } from './judge-metric-types.js';
 
 const ROLES: readonly MetricRole[] = ['guardrail', 'goal', 'signal', 'info'];
@@ -40,6 +40,22 @@ const requireMetrics = ({ metrics }: JudgeRolloutInput): void => {
     names.add(metric.name);
     requireOneOf(`metrics[${i}].role`, metric.role, ROLES);
     requireOneOf(`metrics[${i}].verdict`, metric.verdict, VERDICTS);
+  }
+};
+
+const requireState = (previous: RolloutState): void => {
+  requireObject('previous', previous);
+  if (previous.v !== 1) reject('previous.v', '1', previous.v);
+  requireFinite('previous.srmLogBayesFactor', previous.srmLogBayesFactor);
+  if (previous.rolledBack !== null && typeof previous.rolledBack !== 'string') {
+    reject('previous.rolledBack', 'null or a reason', previous.rolledBack);
+  }
+  requireObject('previous.errorStreaks', previous.errorStreaks);
+  requireObject('previous.missingSince', previous.missingSince);
+  const { guardrails = [] } = previous;
+  requireArray('previous.guardrails', guardrails);
+  for (const [i, name] of guardrails.entries()) {
+    if (typeof name !== 'string') reject(`previous.guardrails[${i}]`, 'a name', name);
   }
 };
 
@@ -98,15 +114,6 @@ export const resolveRollout = (
     }
     requireCount('exposures.multiple', exposures.multiple ?? 0);
   }
-  if (previous !== undefined) {
-    requireObject('previous', previous);
-    if (previous.v !== 1) reject('previous.v', '1', previous.v);
-    requireFinite('previous.srmLogBayesFactor', previous.srmLogBayesFactor);
-    if (previous.rolledBack !== null && typeof previous.rolledBack !== 'string') {
-      reject('previous.rolledBack', 'null or a reason', previous.rolledBack);
-    }
-    requireObject('previous.errorStreaks', previous.errorStreaks);
-    requireObject('previous.missingSince', previous.missingSince);
-  }
+  if (previous !== undefined) requireState(previous);
   return { rules, step: current };
 };

@@ -84,6 +84,8 @@ export interface RolloutState {
   readonly srmLogBayesFactor: number;
   /** Consecutive looks in error per metric. */
   readonly errorStreaks: Readonly<Record<string, number>>;
+  /** Names of all guardrails so far: one that is not given any more is without data, not gone. */
+  readonly guardrails?: readonly string[];
   /** Step index and elapsed seconds at which a metric's data went missing. */
   readonly missingSince: Readonly<Record<string, { readonly step: number; readonly elapsedSeconds: number }>>;
 }

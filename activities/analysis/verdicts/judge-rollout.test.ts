@@ -2,7 +2,6 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AnalysisInputError } from '../errors.js';
 import { judgeRollout } from './judge-rollout.js';
-import { judgeThreshold, type ThresholdJudgement } from './judge-rollout-threshold.js';
 import type { JudgeRolloutInput, RolloutJudgement, RolloutMetric } from './judge-rollout-types.js';
 import type { Verdict } from './judge-metric-types.js';
 
@@ -153,6 +152,27 @@ describe('judgeRollout', () => {
     expect(judge({ exposures: even, previous: state }).cause).toBe('sampleRatio');
   });
 
+  it('8: a guardrail of an earlier look that is left out, or called something else, does not open the way', () => {
+    const slow = errors('pass', { name: 'slow', reasons: [] });
+    const { state } = judge({ metrics: [errors('pass'), slow] });
+    expect(state.guardrails).toEqual(['errors', 'slow']);
+    const left = judge({ previous: state });
+    expect(left).toMatchObject({
+      action: 'continue',
+      cause: 'guardrailsOpen',
+      reasons: ['slow: was judged at an earlier look and is not given any more'],
+      state: { guardrails: ['errors', 'slow'] },
+    });
+    const long = at(0, { elapsedSeconds: 3_600 + 3_601 });
+    expect(judge({ previous: left.state, step: long })).toMatchObject({ action: 'hold', cause: 'missingData' });
+    const renamed = { ...slow, role: 'info', verdict: 'inconclusive' } as const;
+    expect(judge({ previous: state, metrics: [errors('pass'), renamed] }).cause).toBe('guardrailsOpen');
+    expect(judge({ previous: state, metrics: [errors('pass'), slow] }).action).toBe('advance');
+    // A state of before this was remembered.
+    const { guardrails: _none, ...older } = state;
+    expect(judge({ previous: older }).action).toBe('advance');
+  });
+
   it('names what is wrong with bad input', () => {
     const bad: [string, () => unknown][] = [
       ['strategy.steps', () => judge(rules({ steps: [] }))],
@@ -185,6 +205,8 @@ describe('judgeRollout', () => {
       ],
       ['exposures.multiple', () => judge({ exposures: { steps: [], multiple: -1 } })],
       ['previous.v', () => judge({ previous: { v: 2 } as never })],
+      ['previous.guardrails', () => judge({ previous: { ...judge().state, guardrails: 'errors' as never } })],
+      ['previous.guardrails[0]', () => judge({ previous: { ...judge().state, guardrails: [5 as never] } })],
     ];
     for (const [field, run] of bad) {
       try {
@@ -287,6 +309,20 @@ describe('judgeRollout, properties (progressive-delivery 4.3, 4.5)', PATIENT, ()
     );
   });
 
+  it('8: leaving metrics out at a later look never advances what they would have held', () => {
+    check(
+      8_000,
+      fc.property(metrics, fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }), stepOf, (list, keep, step) => {
+        const { state } = judge({ metrics: list, step });
+        const guardrails = list.filter(({ role }) => role === 'guardrail').map(({ name }) => name);
+        const later = list.filter(({ name }, i) => name === 'm' || keep[i] === true);
+        const { action } = judge({ metrics: later, step, previous: state });
+        const isWhole = guardrails.every((name) => later.some((metric) => metric.name === name));
+        if (!isWhole) expect(['advance', 'promote']).not.toContain(action);
+      })
+    );
+  });
+
   it('10: a rollback is absorbing, through JSON as well', () => {
     check(
       8_000,
@@ -309,67 +345,5 @@ describe('judgeRollout, properties (progressive-delivery 4.3, 4.5)', PATIENT, ()
         );
       })
     );
-  });
-});
-
-describe('judgeThreshold', PATIENT, () => {
-  const look = (value: number | null | { error: string }, failureLimit: number, previous?: ThresholdJudgement) =>
-    judgeThreshold({
-      spec: { name: 'p99', max: 100, failureLimit, valueUnit: 'ms' },
-      value,
-      ...(previous === undefined ? {} : { previous: previous.state }),
-    });
-
-  it('20: fails at failure limit + 1 exactly; errors and missing values count neither way', () => {
-    check(
-      12_000,
-      fc.property(
-        fc.nat(4),
-        fc.array(fc.constantFrom('good', 'bad', 'none', 'error'), { maxLength: 12 }),
-        (limit, values) => {
-          let failures = 0;
-          let before: ThresholdJudgement | undefined;
-          for (const kind of values) {
-            const value = { good: 99, bad: 101, none: null, error: { error: '503' } }[kind];
-            if (kind === 'bad') failures += 1;
-            before = look(value, limit, before);
-            const want = { good: 'pass', bad: 'inconclusive', none: 'noData', error: 'error' }[kind];
-            expect(before.verdict).toBe(failures > limit ? 'fail' : want);
-            expect(before.state.failed !== null).toBe(failures > limit);
-          }
-        }
-      )
-    );
-  });
-
-  it('takes bounds as inclusive and infinities as values', () => {
-    const one = (value: number) => judgeThreshold({ spec: { min: 1, max: 2 }, value }).verdict;
-    expect([one(1), one(2), one(0.999), one(2.001), one(Infinity), one(Number.NaN)]).toEqual([
-      'pass',
-      'pass',
-      'fail',
-      'fail',
-      'fail',
-      'noData',
-    ]);
-    expect(judgeThreshold({ spec: { max: 5 }, value: -Infinity }).verdict).toBe('pass');
-  });
-
-  it('says why', () => {
-    const first = look(120, 1);
-    const second = look(130, 1, first);
-    expect(
-      [look(null, 1), look({ error: '503' }, 1), look(80, 1), first, second, look(80, 1, second)].map(
-        ({ verdict, reasons }) => [verdict, ...reasons]
-      )
-    ).toMatchSnapshot();
-  });
-
-  it('names what is wrong with bad input', () => {
-    expect(() => judgeThreshold({ spec: {}, value: 1 })).toThrow(AnalysisInputError);
-    expect(() => judgeThreshold({ spec: { min: 2, max: 1 }, value: 1 })).toThrow('at most max');
-    expect(() => judgeThreshold({ spec: { min: Number.NaN }, value: 1 })).toThrow('spec.min');
-    expect(() => judgeThreshold({ spec: { min: 1, failureLimit: 0.5 }, value: 1 })).toThrow('failureLimit');
-    expect(() => judgeThreshold({ spec: { min: 1 }, value: 'x' as never })).toThrow('value');
   });
 });

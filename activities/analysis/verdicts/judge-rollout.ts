@@ -47,7 +47,24 @@ const srmEvidence = (exposures: Exposures | null): number =>
         ),
       }).logBayesFactor;
 
-const nextState = ({ metrics, exposures, step, previous }: JudgeRolloutInput): RolloutState => {
+/** The metrics by name. Once a guardrail, always one: leaving it out, or calling it info, must not open the way. */
+const everyMetric = ({ metrics, previous }: JudgeRolloutInput): readonly RolloutMetric[] => {
+  const guardrails = new Set(previous?.guardrails);
+  const given = metrics.map((metric): RolloutMetric =>
+    guardrails.has(metric.name) ? { ...metric, role: 'guardrail' } : metric
+  );
+  const left = [...guardrails].filter((name) => !metrics.some((metric) => metric.name === name));
+  const asMissing = left.map((name): RolloutMetric => {
+    const reasons = [`${name}: was judged at an earlier look and is not given any more`];
+    return { name, role: 'guardrail', verdict: 'noData', reasons };
+  });
+  return [...given, ...asMissing].sort((a, b) => (a.name < b.name ? -1 : 1));
+};
+
+const nextState = (
+  { exposures, step, previous }: JudgeRolloutInput,
+  metrics: readonly RolloutMetric[]
+): RolloutState => {
   const errorStreaks: Record<string, number> = {};
   const missingSince: Record<string, { step: number; elapsedSeconds: number }> = {};
   for (const { name, verdict } of metrics) {
@@ -58,7 +75,8 @@ const nextState = ({ metrics, exposures, step, previous }: JudgeRolloutInput): R
     missingSince[name] = since?.step === step.index ? since : { step: step.index, elapsedSeconds: step.elapsedSeconds };
   }
   const srmLogBayesFactor = Math.max(previous?.srmLogBayesFactor ?? 0, srmEvidence(exposures));
-  return { v: 1, rolledBack: previous?.rolledBack ?? null, srmLogBayesFactor, errorStreaks, missingSince };
+  const guardrails = metrics.filter(({ role }) => role === 'guardrail').map(({ name }) => name);
+  return { v: 1, rolledBack: previous?.rolledBack ?? null, srmLogBayesFactor, errorStreaks, guardrails, missingSince };
 };
 
 const rolledBack = ({ input }: Look): Finding | null => {
@@ -223,15 +241,16 @@ const RULES: readonly ((look: Look) => Finding | null)[] = [
  * guardrail `fail`, even if other metrics are missing; 2 a wrong traffic split or units in both arms; 3 a required metric
  * without data or in error past its limit; 4 a failing signal; 5 a guardrail that has not passed (until the step's
  * deadline, then `onInconclusive`); 6 hold time, units, approval; 7 at the last step the goals, of which one must pass.
- * A rollback is absorbing through `previous`. The order of the metrics changes nothing.
+ * A rollback is absorbing through `previous`, and a metric that was a guardrail once stays one: left out
+ * later it is without data. The order of the metrics changes nothing.
  * The traffic split is tested by a two-sided count test per step at `srmAlpha` (.001), valid at every look; the largest
  * evidence so far counts. Guardrails carry their own alpha: give each alpha / k where k of them may roll back.
  * Throws `AnalysisInputError` for a malformed strategy, step, metric or state, and for a monitored step without guardrail.
  */
 export const judgeRollout = (input: JudgeRolloutInput): RolloutJudgement => {
   const { rules, step: planned } = resolveRollout(input);
-  const metrics = [...input.metrics].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const state = nextState(input);
+  const metrics = everyMetric(input);
+  const state = nextState(input, metrics);
   const look: Look = { input, rules, planned, metrics, state };
   let finding: Finding | null = null;
   for (const rule of RULES) {
