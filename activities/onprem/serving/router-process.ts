@@ -115,6 +115,8 @@ export async function stopRouterProcess(files: RouterFiles, graceMs: number): Pr
   if (isAlive(running.process)) {
     signalProcess(running.process, 'SIGKILL');
     for (const server of running.servers) signalProcess(server, 'SIGKILL');
+    // Marked as stopped only when it is dead: before, whoever watches would take it for one that died and start it again.
+    await hasEnded(running, killedWithinMs);
   }
   markStopped(files);
 }
@@ -127,10 +129,11 @@ function markStopped(files: RouterFiles): void {
 }
 
 const dyingWithinMs = 500;
+const killedWithinMs = 10_000;
 const maxAttempts = 3;
 
-async function hasEnded(router: RouterProcess): Promise<boolean> {
-  const untilMs = Date.now() + dyingWithinMs;
+async function hasEnded(router: RouterProcess, withinMs: number): Promise<boolean> {
+  const untilMs = Date.now() + withinMs;
   while (isAlive(router.process)) {
     if (Date.now() > untilMs) return false;
     await sleep(pollEveryMs);
@@ -155,7 +158,7 @@ export async function askRouter(
     } catch (error) {
       // `ServiceFault` of a change means that it never reached the router.
       const isFault = isPortError(error) && error.class === 'ServiceFault';
-      if (!isFault || attempt === maxAttempts || !(await hasEnded(router))) throw error;
+      if (!isFault || attempt === maxAttempts || !(await hasEnded(router, dyingWithinMs))) throw error;
     }
   }
 }

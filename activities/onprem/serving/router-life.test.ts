@@ -1,0 +1,110 @@
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { isAlive, processStat } from '@retempo/activities/processes';
+import type { EndpointRecord } from './endpoint-record.js';
+import { routerFiles } from './layout.js';
+import { endpoint, good, newCall, openSite, same } from './serving-site.test.support.js';
+import { logisticRequest } from './tiny-model.test.support.js';
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  for (let i = 0; i < 3_000; i++) {
+    if (holds()) return;
+    await sleep(20);
+  }
+  throw new Error(`never came: ${what}`);
+}
+
+describe('life of a router', () => {
+  it('is its own: it outlives whoever started it, who is not held up by it', async () => {
+    const site = openSite();
+    const module = fileURLToPath(new URL('../dist/serving/onprem-serving.js', import.meta.url));
+    const starter = `
+      import { createOnpremServing } from ${JSON.stringify(module)};
+      const site = createOnpremServing({ id: 'onprem.other', root: ${JSON.stringify(site.root)}, context: {} });
+      const call = { signal: new AbortController().signal, deadlineMs: Date.now() + 20_000 };
+      console.log((await site.ensureRouter(${JSON.stringify(endpoint)}, call)).pid);
+      site.close();`;
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', starter], {
+      encoding: 'utf8',
+      timeout: 40_000,
+    });
+    const { process: router } = site.process();
+    expect([status, Number(stdout)]).toEqual([0, router.pid]);
+    expect(isAlive(router)).toBe(true);
+    // In a session of its own: a key that interrupts the terminal of its starter does not reach it.
+    expect(processStat(router.pid)).toMatchObject({ session: router.pid, group: router.pid });
+    expect((await site.ensureRouter(endpoint, newCall())).pid).toBe(router.pid);
+  });
+
+  it('ends by force when it hangs, and its model servers with it', async () => {
+    const site = openSite({ requestTimeoutMs: 1 });
+    await site.deployReady('v1', good);
+    site.close();
+    const { process: router, servers } = site.process();
+    for (const { pid } of [router, ...servers]) process.kill(pid, 'SIGSTOP');
+    await site.stop(endpoint);
+    await until('router and server are gone', () => ![router, ...servers].some(isAlive));
+    expect(servers).toHaveLength(1);
+    expect(site.leftOf(endpoint)).toBe('files');
+  });
+
+  it('goes on at another port when its own was taken while nobody ran', async () => {
+    const site = openSite();
+    await site.ensureRouter(endpoint, newCall());
+    await site.stop(endpoint);
+    const before = site.process();
+    const other = createServer().listen(before.dataPort, '127.0.0.1');
+    await once(other, 'listening');
+    await site.ensureRouter(endpoint, newCall());
+    expect(site.process().dataPort).not.toBe(before.dataPort);
+    expect(site.process().adminPort).toBe(before.adminPort);
+    other.close();
+  });
+});
+
+describe('what a router keeps', () => {
+  it('counts are on disk soon after their requests, although nobody asks for them', async () => {
+    const site = openSite();
+    await site.deployReady('v1', good);
+    await site.weights({ v1: 100 });
+    expect((await site.infer(logisticRequest('a', [[1, 0]]))).status).toBe(200);
+    const { counters } = routerFiles(join(site.root, endpoint));
+    await until('counts on disk', () => readdirSync(counters).includes('r1.json'));
+  });
+
+  it('a lease that runs out is written down although there is neither a request nor a call', async () => {
+    const site = openSite();
+    await site.deployReady('v1', good);
+    await site.weights({ v1: 100 });
+    await site.deployReady('v2', same);
+    const { revision } = await site.serving.describe(endpoint, newCall());
+    const lease = { seconds: 0.5, fallback: 'v1' };
+    const weights = { v1: 0, v2: 100 };
+    await site.serving.setTraffic({ endpoint, weights, ifRevision: revision, epoch: 1, lease }, newCall());
+    const { record } = routerFiles(join(site.root, endpoint));
+    const stored = () => JSON.parse(readFileSync(record, 'utf8')) as EndpointRecord;
+    await until('the fallback', () => stored().lease === null);
+    expect(stored().versions.map(({ id, weight }) => [id, weight])).toEqual([
+      ['v1', 100],
+      ['v2', 0],
+    ]);
+  });
+
+  it('A5: other bytes for the id of a retired version are refused before they come, and leave its own bytes a way back', async () => {
+    const site = openSite();
+    await site.deployReady('v1', good);
+    await site.weights({ v1: 100 });
+    await site.deployReady('v2', same);
+    await site.serving.retire({ key: 'k', endpoint, version: 'v2', epoch: 1 }, newCall());
+    await site.until((state) => !state.busy);
+    await expect(site.deploy('v2', { 'model.onnx': good })).rejects.toMatchObject({ class: 'Conflict' });
+    expect(existsSync(join(site.root, endpoint, 'versions', 'v2'))).toBe(false);
+    await site.deployReady('v2', same);
+  });
+});
