@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openControl, type Control } from './control.js';
+import { openControl, type Changed, type Control } from './control.js';
 import { openCounters } from './counters.js';
 import type { EndpointRecord } from './endpoint-record.js';
 import type { Fleet } from './fleet.js';
@@ -122,6 +122,53 @@ describe('control of an endpoint', () => {
     control.checkLease(Date.now());
     expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
     expect(stored().lease).toBeNull();
+  });
+
+  it('a lease runs out by the wall clock too, which goes on while a machine sleeps', () => {
+    const control = withTwo();
+    shift(control, 5, 60);
+    vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 61_000);
+    control.checkLease(Date.now());
+    expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
+  });
+
+  it.each<[string, (control: Control) => Changed]>([
+    ['deploy', (control) => control.deploy({ key: 'v1', version: 'v1', digest: 'v1', filesDigest: 'v1', epoch: 1 })],
+    ['retire', (control) => control.retire({ version: 'v2', epoch: 1 })],
+    ['describe', (control) => ({ state: control.describe() })],
+  ])('a lease that has run out is over for whoever calls next, before any timer: %s', async (_what, change) => {
+    const control = withTwo();
+    shift(control, 5, 0.05);
+    await sleep(80);
+    const { refusal, state } = change(control);
+    expect(refusal).toBeUndefined();
+    expect([state.versions['v1']?.weight, state.lease]).toEqual([100, null]);
+  });
+
+  it('a lease that has run out cannot be renewed: its fallback has happened', async () => {
+    const control = withTwo();
+    shift(control, 5, 0.05);
+    const { revision } = control.describe();
+    await sleep(80);
+    const weights = new Map([
+      ['v1', 5],
+      ['v2', 95],
+    ]);
+    const late = control.setTraffic({
+      weights,
+      ifRevision: revision,
+      epoch: 1,
+      lease: { seconds: 60, fallback: 'v1' },
+    });
+    expect(late.refusal?.class).toBe('Conflict');
+    expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
+  });
+
+  it('a version whose files are not there is not deployed', () => {
+    const control = open();
+    const made = control.deploy({ key: 'k', version: 'v1', digest: 'd', filesDigest: 'f', epoch: 1 });
+    expect(made.refusal?.class).toBe('NotFound');
+    expect(made.state.versions).toEqual({});
   });
 
   it('a lease that ran out while nobody ran has fallen back before the first request', async () => {

@@ -89,6 +89,27 @@ describe('rules of an endpoint', () => {
     expect(refusedAs(deploy(record, 'one-more'))).toBe('QuotaExceeded');
   });
 
+  it('a repeated deployment is the same one: no other bytes are believed, and it is no newer than it was', () => {
+    const repeated = accepted(
+      decideDeploy(two(), { key: 'key-v1', version: 'v1', digest: 'digest-v1', filesDigest: 'changed', epoch: 1 })
+    );
+    const v1 = repeated.versions.find(({ id }) => id === 'v1');
+    expect(v1).toEqual(two().versions.find(({ id }) => id === 'v1'));
+    const again = accepted(
+      decideDeploy(two(), { key: 'next', version: 'v1', digest: 'digest-v1', filesDigest: 'f', epoch: 1 })
+    );
+    expect(again.versions.find(({ id }) => id === 'v1')).toMatchObject({ order: 3, deployKey: 'next', weight: 100 });
+  });
+
+  it('does not grow with its age: the latest 100 changes and the latest 10,000 retired versions are kept', () => {
+    let record = two();
+    for (let i = 0; i < 150; i++) record = accepted(traffic(record, { v1: (i + 1) % 2, v2: 100 - ((i + 1) % 2) }));
+    expect(record.changes.map(({ revision }) => revision)).toEqual(Array.from({ length: 100 }, (_, i) => i + 52));
+    const retired = Array.from({ length: 10_000 }, (_, i) => ({ id: `old-${i}`, digest: 'd' }));
+    const full = accepted(decideRetire({ ...record, retired }, { version: 'v1', epoch: 1 }));
+    expect([full.retired.length, full.retired[0]?.id, full.retired.at(-1)?.id]).toEqual([10_000, 'old-1', 'v1']);
+  });
+
   it('keeps its invariants under any sequence of commands', () => {
     const version = fc.constantFrom('v1', 'v2', 'v3');
     const epoch = fc.nat(3);
@@ -120,7 +141,11 @@ describe('rules of an endpoint', () => {
           } else {
             const decision = decide(record, next, nowMs);
             if (next.epoch < before.epoch) expect(decision.ok).toBe(false);
-            if (decision.ok) record = decision.record;
+            if (decision.ok) {
+              record = decision.record;
+              // From now on the writer of the epoch before is refused, whatever this one changed.
+              expect(record.epoch).toBe(next.epoch);
+            }
             if (decision.ok && next.kind === 'traffic') {
               expect(next.stale).toBe(false);
               const grown = record.versions.filter(

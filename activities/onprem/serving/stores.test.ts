@@ -1,8 +1,10 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openCounters } from './counters.js';
+import { type Counters, openCounters } from './counters.js';
 import { type LogEntry, openRequestLog } from './request-log.js';
 
 let folder: string;
@@ -82,6 +84,38 @@ describe('counters', () => {
   });
 });
 
+describe('counters and a disk that refuses', () => {
+  const add = (counters: Counters) => counters.add(1, 'v1', { status: 200, latencyMs: 3, prediction: null });
+  const storedRequests = () => openCounters(folder).read({ version: 'v1' })?.requests;
+
+  it('what could not be written is written as soon as it can be', async () => {
+    const counters = openCounters(folder);
+    add(counters);
+    const inTheWay = join(folder, 'r1.json');
+    mkdirSync(join(inTheWay, 'full'), { recursive: true });
+    await expect(counters.flush()).rejects.toThrow(/EISDIR|ENOTEMPTY|EEXIST/);
+    rmSync(inTheWay, { recursive: true });
+    await counters.flush();
+    expect(storedRequests()).toBe(1);
+  });
+
+  it('several writes at once do not get in the way of each other', async () => {
+    const counters = openCounters(folder);
+    const writes = Array.from({ length: 20 }, () => {
+      add(counters);
+      return counters.flush();
+    });
+    await Promise.all(writes);
+    expect(storedRequests()).toBe(20);
+  });
+
+  it('half of a write of a process that was killed goes', () => {
+    writeFileSync(join(folder, 'r1.json.tmp'), '{"v":1');
+    openCounters(folder);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
 describe('request log', () => {
   const entry = (key: string | null): LogEntry => ({
     key,
@@ -124,6 +158,47 @@ describe('request log', () => {
     await log.close();
     expect(readdirSync(folder).length).toBeGreaterThan(5);
     expect(lines().map(({ key }) => key)).toEqual(Array.from({ length: 50 }, (_, i) => `k${i}`));
+  });
+
+  it('begins files whose names sort by age, also after the clock was set back', async () => {
+    const future = 'requests-9999999999999-0000.ndjson';
+    writeFileSync(join(folder, future), '');
+    const log = open();
+    log.add(entry('now'));
+    await log.close();
+    const names = readdirSync(folder).sort();
+    expect([names.length, names[0]]).toEqual([2, future]);
+  });
+
+  it('holds a bounded part of the memory while a disk is slow, and counts what it could not hold', async () => {
+    const log = open();
+    const lines40MiB = 40 * 1024;
+    for (let i = 0; i < lines40MiB; i++) log.add(entry('k'.repeat(1_024)));
+    expect(log.lost()).toBeGreaterThan(0);
+    expect(log.lost()).toBeLessThan(lines40MiB / 2);
+    await log.close();
+    expect(lines()).toHaveLength(lines40MiB - log.lost());
+  });
+
+  it('a full disk leaves whole lines: what was written of the rest is taken back', async () => {
+    // The limit of the size of a file refuses in the middle of a batch, as a full disk does.
+    const module = fileURLToPath(new URL('../dist/serving/request-log.js', import.meta.url));
+    const program = `
+      import { openRequestLog } from ${JSON.stringify(module)};
+      const log = openRequestLog(${JSON.stringify(folder)}, { rotateBytes: 1e9, keepBytes: 1e9, onProblem: () => {} });
+      const add = (key) => log.add({ key, version: 'v1', revision: 'r1', atMs: 0, status: 200, prediction: null });
+      add('first');
+      await log.flush();
+      for (let i = 0; i < 100; i++) add('k'.repeat(100) + i);
+      await log.flush();
+      add('last');
+      await log.close();
+      console.log(log.lost());`;
+    const { stdout } = spawnSync('prlimit', ['--fsize=4000', process.execPath, '--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    });
+    expect(stdout.trim()).toBe('100');
+    expect(lines().map(({ key }) => key)).toEqual(['first', 'last']);
   });
 
   it('removes its oldest files beyond the size that is kept', async () => {

@@ -100,4 +100,22 @@ describe('connections to a model server', () => {
     expect(await ask(to)).toEqual({ kind: 'response', body: 'fine' });
     expect(to.inFlight()).toBe(0);
   });
+
+  it('opens at most 32 connections; what comes meanwhile waits for its turn, and beyond 2,048 is refused at once', async () => {
+    const waiting: Socket[] = [];
+    let isHeld = true;
+    const to = await open((_request, socket) => {
+      if (isHeld) waiting.push(socket);
+      else socket.write(told('late'));
+    });
+    const asked = Array.from({ length: 32 + 2_048 }, () => ask(to));
+    expect(await ask(to)).toEqual({ kind: 'refused' });
+    while (waiting.length < 32) await sleep(5);
+    isHeld = false;
+    for (const socket of waiting) socket.write(told('first'));
+    const answers = await Promise.all(asked);
+    expect(answers.filter(({ body }) => body === 'first')).toHaveLength(32);
+    expect(answers.filter(({ body }) => body === 'late')).toHaveLength(2_048);
+    expect(sockets.size).toBe(32);
+  });
 });

@@ -1,0 +1,96 @@
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Call } from '@retempo/activities/ports';
+import { materializeVersion } from './materialize.js';
+import { verifyVersionFolder } from './version-folder.js';
+
+let versionsFolder: string;
+beforeEach(() => {
+  versionsFolder = mkdtempSync(join(tmpdir(), 'retempo-versions-'));
+});
+afterEach(() => rmSync(versionsFolder, { recursive: true, force: true }));
+
+const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 });
+const artifactOf = (digit: string) =>
+  ({ v: 1, uri: 'test:/', digest: `sha256:${digit.repeat(64)}`, bytes: 1 }) as const;
+const writeModel = (_ref: unknown, folder: string) => {
+  mkdirSync(join(folder, 'deep'));
+  writeFileSync(join(folder, 'model.onnx'), 'model');
+  writeFileSync(join(folder, 'deep', 'names.json'), '{}');
+  return Promise.resolve();
+};
+const make = (materialize: typeof writeModel = writeModel, digit = '1') =>
+  materializeVersion({
+    versionsFolder,
+    version: 'v1',
+    artifact: artifactOf(digit),
+    context: { materialize },
+    call: call(),
+  });
+
+describe('folder of a version: A3', () => {
+  const files = () => join(versionsFolder, 'v1', 'files');
+
+  it('is believed when it is as it was made', async () => {
+    const filesDigest = await make();
+    const { files: found } = await verifyVersionFolder(join(versionsFolder, 'v1'), filesDigest);
+    expect(found.map(({ path }) => path)).toEqual(['deep/names.json', 'model.onnx']);
+  });
+
+  it.each<[string, () => void, RegExp]>([
+    ['a changed file', () => appendFileSync(join(files(), 'deep', 'names.json'), ' '), /names\.json does not match/],
+    ['a missing file', () => rmSync(join(files(), 'deep', 'names.json')), /names\.json is missing/],
+    ['a file too many', () => writeFileSync(join(files(), 'deep', 'more'), ''), /more does not belong/],
+    ['a link', () => symlinkSync('model.onnx', join(files(), 'link')), /link is neither a file nor a folder/],
+    [
+      'a record that was made to fit',
+      () => appendFileSync(join(versionsFolder, 'v1', 'record.json'), ' '),
+      /record\.json was changed/,
+    ],
+  ])('is refused with %s', async (_what, change, says) => {
+    const filesDigest = await make();
+    change();
+    await expect(verifyVersionFolder(join(versionsFolder, 'v1'), filesDigest)).rejects.toThrow(says);
+  });
+});
+
+describe('making the folder of a version', () => {
+  it('A5: an id whose files are there is never taken for other bytes', async () => {
+    await make();
+    await expect(make(writeModel, '2')).rejects.toMatchObject({ class: 'Conflict' });
+  });
+
+  it('leaves nothing of a download that failed, and is made by the next try', async () => {
+    const failing = (ref: unknown, folder: string) =>
+      writeModel(ref, folder).then(() => Promise.reject(new Error('cut')));
+    await expect(make(failing)).rejects.toThrow('cut');
+    expect(readdirSync(versionsFolder)).toEqual([]);
+    await make();
+    expect(readdirSync(versionsFolder)).toEqual(['v1']);
+  });
+
+  it('two at the same time end with one folder', async () => {
+    const digests = await Promise.all([make(), make(), make()]);
+    expect(new Set(digests).size).toBe(1);
+    expect(readdirSync(versionsFolder)).toEqual(['v1']);
+  });
+
+  it('removes downloads that a crash has cut off a day ago, and no younger ones', async () => {
+    const dayAgo = new Date(Date.now() - 25 * 3_600_000);
+    for (const name of ['.new-old', '.new-young']) mkdirSync(join(versionsFolder, name));
+    utimesSync(join(versionsFolder, '.new-old'), dayAgo, dayAgo);
+    await make();
+    expect(readdirSync(versionsFolder).sort()).toEqual(['.new-young', 'v1']);
+  });
+});
