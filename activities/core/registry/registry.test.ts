@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore } from '../artifacts/file-store.js';
 import { registeredVersion } from '../conformance/artifacts-data.js';
 import { PortError, type ArtifactStore, type Call } from '../ports/index.js';
-import { maxDocumentBytes } from './documents.js';
+import { createDocuments, maxDocumentBytes } from './documents.js';
+import { emptyState, pageLength, type ModelState } from './model-state.js';
 import { createRegistry } from './registry.js';
 
 // The registry on a real store is tested by the conformance suite of artifact stores; here are the cases that need a store
@@ -110,6 +111,41 @@ describe('collection against everything else', () => {
     await expect(gone).rejects.toMatchObject({ class: 'NotFound' });
   });
 
+  it('a version that was collected stays known, also when it is registered again', async () => {
+    const input = await registeredVersion(store, 0);
+    const registry = createRegistry({ store, now: clock });
+    await registry.register(input, call());
+    await registry.collect({ model: 'm', olderThan: later }, call());
+    await registry.register(input, call());
+    expect((await registry.listVersions('m', call())).map(({ collectedAt }) => collectedAt)).toEqual([clock()]);
+  });
+
+  it('a version that got a name before its bytes were missed keeps its entry: the name must lead somewhere', async () => {
+    const input = await registeredVersion(store, 0);
+    const missing = { ...input, artifact: { ...input.artifact, uri: `${store.root}versions/none/` } };
+    const registry = createRegistry({ store, now: clock });
+    const registering = createRegistry({
+      store: {
+        ...store,
+        async head(...given) {
+          if (given[0].includes('versions/none'))
+            await registry.pin({ model: 'm', version: input.version, name: 'p', reason: 'x' }, call());
+          return store.head(...given);
+        },
+      },
+      now: clock,
+    });
+    await expect(registering.register(missing, call())).rejects.toMatchObject({ class: 'NotFound' });
+    expect(await registry.listVersions('m', call())).toHaveLength(1);
+  });
+
+  it('a time that is none collects nothing', async () => {
+    const registry = createRegistry({ store, now: clock });
+    await registry.register(await registeredVersion(store, 0), call());
+    const collecting = registry.collect({ model: 'm', olderThan: 'yesterday' }, call());
+    await expect(collecting).rejects.toMatchObject({ class: 'InvalidSpec' });
+  });
+
   it('a collection that was interrupted is finished by the next one', async () => {
     const input = await registeredVersion(store, 0);
     const interrupted = createRegistry({
@@ -122,6 +158,174 @@ describe('collection against everything else', () => {
     const registry = createRegistry({ store, now: clock });
     expect((await registry.collect({ model: 'm', olderThan: later }, call())).collected).toEqual([input.version]);
     expect((await registry.collect({ model: 'm', olderThan: later }, call())).looked).toBe(0);
+  });
+});
+
+describe('many at once', () => {
+  it('no change of a document is lost', async () => {
+    const registry = createRegistry({ store });
+    const numbers = Array.from({ length: 20 }, (_, i) => i);
+    await Promise.all(
+      numbers.map((i) => registry.updateDocument<readonly number[]>('log', (log) => [...(log ?? []), i], call()))
+    );
+    const log = (await registry.readDocument<number[]>('log', call()))?.value ?? [];
+    expect(log.toSorted((a, b) => a - b)).toEqual(numbers);
+  });
+
+  it('G6: of those who saw the same generation exactly one names the champion', async () => {
+    const registry = createRegistry({ store });
+    const versions = await Promise.all(
+      [0, 1, 2, 3].map(async (index) => registry.register(await registeredVersion(store, index), call()))
+    );
+    await registry.setAlias(champion(versions[0]!.version, null), call());
+    const attempts = Array.from({ length: 12 }, (_, i) =>
+      registry.setAlias({ ...champion(versions[i % 4]!.version, 1), actor: `actor-${i}` }, call())
+    );
+    const results = await Promise.allSettled(attempts);
+    const [won, ...more] = results.filter((result) => result.status === 'fulfilled');
+    expect(more).toEqual([]);
+    for (const result of results) {
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ class: 'Conflict' });
+    }
+    expect(await registry.getAlias({ model: 'm', alias: 'champion' }, call())).toEqual(won?.value);
+  });
+});
+
+describe('pins', () => {
+  it('are as many as there are names and versions; each is replaced and taken away by itself', async () => {
+    const registry = createRegistry({ store });
+    const [one, two] = [await registeredVersion(store, 0), await registeredVersion(store, 1)];
+    for (const input of [one, two]) await registry.register(input, call());
+    const pins = async () =>
+      (await registry.pinsOf('m', call())).map(({ version, name, reason }) => `${version} ${name} ${reason}`).sort();
+    const pin = ({ version }: { version: string }, name: string, reason: string) =>
+      registry.pin({ model: 'm', version, name, reason }, call());
+    await pin(one, 'anchor', 'a');
+    await pin(one, 'audit', 'b');
+    await pin(two, 'anchor', 'c');
+    await pin(one, 'anchor', 'again');
+    const [first, second] = [one.version, two.version];
+    expect(await pins()).toEqual([`${first} anchor again`, `${first} audit b`, `${second} anchor c`].sort());
+    await registry.unpin({ model: 'm', version: first, name: 'anchor' }, call());
+    await registry.unpin({ model: 'm', version: first, name: 'never' }, call());
+    expect(await pins()).toEqual([`${first} audit b`, `${second} anchor c`].sort());
+  });
+});
+
+describe('versions', () => {
+  it('are listed oldest first, whatever their names', async () => {
+    let day = 9;
+    const registry = createRegistry({ store, now: () => `2026-01-0${day--}T00:00:00.000Z` });
+    const inputs = [await registeredVersion(store, 0), await registeredVersion(store, 1)];
+    for (const input of inputs) await registry.register(input, call());
+    const listed = await registry.listVersions('m', call());
+    expect(listed.map(({ version }) => version)).toEqual([inputs[1]!.version, inputs[0]!.version]);
+  });
+});
+
+describe('a document that is replaced while it is read', () => {
+  it.each(['replaced', 'deleted'] as const)('%s: it is read again, and its tag is that of its value', async (how) => {
+    const registry = createRegistry({ store });
+    const { tag } = await registry.writeDocument('d', { n: 1 }, { ifAbsent: true }, call());
+    let done = false;
+    const racing = createRegistry({
+      store: {
+        ...store,
+        async *read(...input) {
+          if (!done) {
+            done = true;
+            await (how === 'deleted'
+              ? registry.deleteDocument('d', call())
+              : registry.writeDocument('d', { n: 2 }, { ifTag: tag }, call()));
+          }
+          yield* store.read(...input);
+        },
+      },
+    });
+    const found = await racing.readDocument('d', call());
+    expect(found).toEqual(how === 'deleted' ? null : await registry.readDocument('d', call()));
+    expect(done).toBe(true);
+  });
+});
+
+describe('an alias', () => {
+  it('a change by somebody else is no repetition, and each needs a reason', async () => {
+    const registry = createRegistry({ store });
+    const { version } = await registry.register(await registeredVersion(store, 0), call());
+    await registry.setAlias(champion(version, null), call());
+    for (const other of [{ actor: 'bob' }, { reason: 'because' }]) {
+      const again = registry.setAlias({ ...champion(version, null), ...other }, call());
+      await expect(again).rejects.toMatchObject({ class: 'Conflict' });
+    }
+    for (const missing of [{ actor: ' ' }, { reason: '\n' }]) {
+      const set = registry.setAlias({ ...champion(version, 1), ...missing }, call());
+      await expect(set).rejects.toMatchObject({ class: 'InvalidSpec' });
+    }
+  });
+
+  const stateKey = 'registry/models/m/state.json';
+  const pageKey = 'registry/models/m/aliases/champion/0000000001.json';
+  const everyGeneration = async (count: number) => {
+    const history = await createRegistry({ store }).aliasHistory({ model: 'm', alias: 'champion' }, call());
+    expect(history.map(({ generation }) => generation)).toEqual(Array.from({ length: count }, (_, i) => i + 1));
+  };
+  /** One version, and so many changes of the champion that the next one saves the oldest as a page. */
+  async function longHistory(): Promise<string> {
+    const { version } = await createRegistry({ store, now: clock }).register(await registeredVersion(store, 0), call());
+    const before = await store.head(stateKey, call());
+    const change = { version, actor: 'ada', reason: 'again', at: clock() };
+    const recent = Array.from({ length: 2 * pageLength }, (_, i) => ({ ...change, generation: i + 1 }));
+    const { versions } = (await createDocuments({ store, prefix: 'registry/models' }).readDocument<ModelState>(
+      'm/state',
+      call()
+    ))!.value;
+    const state: ModelState = {
+      ...emptyState,
+      versions,
+      aliases: { champion: { ...change, generation: recent.length, recent, pages: [] } },
+    };
+    await store.put(stateKey, Buffer.from(JSON.stringify(state)), { ifVersion: before!.version }, call());
+    return version;
+  }
+  /** A store that runs `interfere` before its first write of a key. */
+  function beforeWriting(key: string, interfere: () => Promise<unknown>): ArtifactStore {
+    let done = false;
+    return {
+      ...store,
+      async put(...input) {
+        if (!done && input[0] === key) {
+          done = true;
+          await interfere();
+        }
+        return store.put(...input);
+      },
+    };
+  }
+
+  it('of which the oldest changes were saved, but not cut, because a worker died in between, goes on', async () => {
+    const version = await longHistory();
+    const dying = beforeWriting(stateKey, () => Promise.reject(new PortError('ServiceFault', 'the worker died')));
+    const set = createRegistry({ store: dying }).setAlias(champion(version, 200), call());
+    await expect(set).rejects.toMatchObject({ class: 'ServiceFault' });
+    expect(await store.head(pageKey, call())).not.toBeNull();
+    await createRegistry({ store }).setAlias(champion(version, 200), call());
+    await everyGeneration(201);
+  });
+
+  it('of which two save the oldest changes at once keeps all of them', async () => {
+    const version = await longHistory();
+    const racing = beforeWriting(pageKey, () => createRegistry({ store }).setAlias(champion(version, 200), call()));
+    await createRegistry({ store: racing }).setAlias({ ...champion(version, 201), reason: 'second' }, call());
+    await everyGeneration(202);
+  });
+
+  it('a part of its history that is gone is told, never left out', async () => {
+    const version = await longHistory();
+    const registry = createRegistry({ store });
+    await registry.setAlias(champion(version, 200), call());
+    await store.delete(pageKey, call());
+    const history = registry.aliasHistory({ model: 'm', alias: 'champion' }, call());
+    await expect(history).rejects.toMatchObject({ class: 'Integrity' });
   });
 });
 
@@ -162,7 +366,9 @@ describe('names', () => {
   });
 
   it('needs a store that can compare and set', () => {
-    const weak = { ...store, capabilities: { ...store.capabilities, compareAndSet: false } };
-    expect(() => createRegistry({ store: weak })).toThrow(/cannot compare and set/);
+    for (const lacking of [{ compareAndSet: false }, { ifAbsent: false }]) {
+      const weak = { ...store, capabilities: { ...store.capabilities, ...lacking } };
+      expect(() => createRegistry({ store: weak })).toThrow(/cannot compare and set/);
+    }
   });
 });
