@@ -36,13 +36,23 @@ describe('registering a version', () => {
     const second = await world.promote(2);
     const stored = await registry.getVersion({ model: 'm', version: second.version }, call());
     expect(stored?.lineage).toMatchObject({
-      data: { digest: second.data.train.digest, rows: second.data.trainWindow.rows, artifact: second.data.train },
+      data: {
+        digest: second.data.train.digest,
+        window: { from: second.data.trainWindow.from, to: second.data.trainWindow.to },
+        rows: second.data.trainWindow.rows,
+        artifact: second.data.train,
+      },
       code: second.code.digest,
       spec: second.specDigest,
       run: second.releaseId,
       site: 'onprem.east',
       jobKey: second.jobKey,
-      evaluator: { run: ['node', 'predict.js'], code: second.code },
+      evaluator: {
+        run: ['node', 'predict.js'],
+        code: second.code,
+        predictions: second.evaluator.predictions,
+        timeoutMs: second.evaluator.timeoutMs,
+      },
       parents: [first.version],
     });
     expect(await readVersion(registry, 'm', second.version, call())).toEqual(second);

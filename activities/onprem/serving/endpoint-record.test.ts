@@ -66,11 +66,19 @@ describe('rules of an endpoint', () => {
     expect(decideLease(leased, 1e9)).toEqual({ ...leased, lease: null });
   });
 
+  it('ends a lease with a write that has none, also of the same weights', () => {
+    const leased = accepted(traffic(two(), { v1: 75, v2: 25 }, { lease: { seconds: 10, fallback: 'v1' } }));
+    expect(accepted(traffic(leased, { v1: 75, v2: 25 })).lease).toBeNull();
+    expect(accepted(traffic(leased, { v1: 50, v2: 50 })).lease).toBeNull();
+  });
+
   it('refuses leases without a length or without a fallback that is there', () => {
     for (const lease of [
       { seconds: 0, fallback: 'v1' },
       { seconds: -1, fallback: 'v1' },
       { seconds: Number.NaN, fallback: 'v1' },
+      { seconds: Infinity, fallback: 'v1' },
+      { seconds: 30 * 86_400 + 1, fallback: 'v1' },
       { seconds: 10, fallback: 'ghost' },
     ]) {
       expect(refusedAs(traffic(two(), { v1: 100 }, { lease }))).toBe('InvalidSpec');
@@ -87,6 +95,29 @@ describe('rules of an endpoint', () => {
     let record = emptyRecord('e');
     for (let i = 0; i < maxVersions; i++) record = accepted(deploy(record, `v${i}`));
     expect(refusedAs(deploy(record, 'one-more'))).toBe('QuotaExceeded');
+  });
+
+  it.each<[string, (record: EndpointRecord, epoch: number) => Decision]>([
+    ['a deployment', (record, epoch) => deploy(record, 'v3', epoch)],
+    ['other weights', (record, epoch) => traffic(record, { v1: 50, v2: 50 }, { epoch })],
+    ['the same weights', (record, epoch) => traffic(record, { v1: 100 }, { epoch })],
+    ['a retirement', (record, epoch) => decideRetire(record, { version: 'v2', epoch })],
+    ['a retirement of what is gone', (record, epoch) => decideRetire(record, { version: 'v9', epoch })],
+  ])('G7: %s ends all earlier epochs, and is refused in one that has ended', (_what, change) => {
+    const after = accepted(change(two(), 7));
+    expect(after.epoch).toBe(7);
+    expect(refusedAs(change(after, 6))).toBe('Conflict');
+    expect(refusedAs(change(two(), 0))).toBe('Conflict');
+  });
+
+  it('A5: an id keeps its bytes, serving or retired', () => {
+    const other = { key: 'k', version: 'v2', digest: 'digest-other', filesDigest: 'f', epoch: 1 };
+    expect(refusedAs(decideDeploy(two(), other))).toBe('Conflict');
+    const retired = accepted(decideRetire(two(), { version: 'v2', epoch: 1 }));
+    expect(refusedAs(decideDeploy(retired, other))).toBe('Conflict');
+    const back = accepted(deploy(retired, 'v2'));
+    expect(back.versions.map(({ id }) => id)).toEqual(['v1', 'v2']);
+    expect(back.retired).toEqual([]);
   });
 
   it('a repeated deployment is the same one: no other bytes are believed, and it is no newer than it was', () => {
@@ -141,11 +172,7 @@ describe('rules of an endpoint', () => {
           } else {
             const decision = decide(record, next, nowMs);
             if (next.epoch < before.epoch) expect(decision.ok).toBe(false);
-            if (decision.ok) {
-              record = decision.record;
-              // From now on the writer of the epoch before is refused, whatever this one changed.
-              expect(record.epoch).toBe(next.epoch);
-            }
+            if (decision.ok) record = decision.record;
             if (decision.ok && next.kind === 'traffic') {
               expect(next.stale).toBe(false);
               const grown = record.versions.filter(
