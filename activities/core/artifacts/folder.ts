@@ -1,4 +1,3 @@
-import { constants } from 'node:fs';
 import { lstat, open, readdir, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PortError } from '../ports/index.js';
@@ -71,7 +70,7 @@ export async function readLocalFile(folder: string, file: LocalFile): Promise<Lo
     new PortError('Conflict', `${path} changed while it was read; seal the folder when it is at rest`);
   let handle: FileHandle;
   try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    handle = await open(path, 'r');
   } catch (error) {
     throw toPortError(error, `read ${path}`);
   }

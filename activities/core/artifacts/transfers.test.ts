@@ -152,6 +152,8 @@ describe('transfers', () => {
 
   it('an artifact has at most so many files, and says so before anything is sent', async () => {
     for (let i = 0; i <= maxArtifactFiles; i++) await writeFile(join(temporary, 'source', String(i)), '');
+    // Larger than one part: it would be sent while it is hashed, long before the manifest is made.
+    await writeFile(join(temporary, 'source', '0'), Buffer.alloc(2 * partSizeBytes(0)));
     await expect(sealed({})).rejects.toMatchObject({
       class: 'InvalidSpec',
       message: expect.stringContaining('pack them') as string,

@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { PortError, type JobLeftovers, type OwnedJob } from '@retempo/activities/ports';
-import { isAlive } from '@retempo/activities/processes';
 import type { JobIntent, JobRef } from '@retempo/workflows/contracts';
 import { errorCode } from './atomic-file.js';
 import type { ArtifactCache } from './cache.js';
-import { holderOf } from './claim.js';
 import { isJobKey, jobPaths, jobsFolder, journalPath, readRecord, readState, type JobPaths } from './layout.js';
-import type { SupervisorHolder } from './supervisor.js';
 
 /** Half-made folders whose maker died are left alone this long, in milliseconds: nothing takes longer to make. */
 const abandonedAfterMs = 2 * 86_400_000;
@@ -31,13 +28,11 @@ const namesIn = (folder: string): readonly string[] => {
 
 const modifiedAt = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
 
-/** A job that has ended and that no supervisor holds, or null. */
+/** A job that has ended, or null. */
 function endedJob(paths: JobPaths): EndedJob | null {
   const record = readRecord(paths);
   const state = readState(paths);
   if (record === null || state?.phase !== 'ended') return null;
-  const holder = holderOf(paths.supervisor) as SupervisorHolder | null;
-  if (holder !== null && isAlive(holder.process)) return null;
   const endedAt = Date.parse(state.outcome.endedAt ?? '');
   return { intent: record.intent, endedAt: Number.isFinite(endedAt) ? endedAt : modifiedAt(paths.state) };
 }
