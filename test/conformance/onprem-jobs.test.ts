@@ -243,6 +243,27 @@ describe('onprem jobs: processes', () => {
     for (const pid of world.told(`${ref.key}.family`)) expect(existsSync(`/proc/${pid}/cwd`), pid).toBe(false);
   }, 120_000);
 
+  it('J4 a program that is asked to stop has its grace to save what it has: nothing kills it meanwhile', async () => {
+    const until = `${world.folder}/may-end`;
+    const ref = await startRunning('saving', { parameters: { until } }, world.open({ stopGraceMs: 600_000 }));
+    await eventually('handler is installed', async () => {
+      const state = await world.open().describe(ref, freeCall());
+      return state.phase === 'running' && state.progress !== undefined;
+    });
+    await world.open().requestStop(ref, freeCall());
+    await eventually('it was asked', () => Promise.resolve(world.told(`${ref.key}.term`).length > 0));
+    // Longer than what a program's children get that it left behind.
+    await sleep(3_000);
+    expect(await world.running(ref.key)).toBe(1);
+    expect(await world.open().describe(ref, freeCall())).toMatchObject({ phase: 'stopping' });
+    writeFileSync(until, '');
+    expect(await steps.await(ref)).toMatchObject({
+      result: 'stopped',
+      message: expect.stringContaining('stopped on request (exit code 0)') as string,
+    });
+    expect(world.told(`${ref.key}.term`)).toEqual(['asked']);
+  });
+
   it('a program that ends well but leaves children behind has ended only when they have', async () => {
     const ref = await steps.submit(world.job('family', { parameters: { leave: true } }));
     expect(await steps.await(ref)).toMatchObject({ result: 'succeeded' });

@@ -1,6 +1,6 @@
 // The program that test jobs run. It reports its own life to the folder ORACLE, so that a test counts starts and living
 // programs without asking the product.
-import { appendFileSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 
 const { ORACLE, RETEMPO_JOB, RETEMPO_INPUT, RETEMPO_OUTPUT, RETEMPO_CHECKPOINT } = process.env;
@@ -36,6 +36,13 @@ const behaviours = {
   },
   stubborn() {
     process.on('SIGTERM', () => report(`${RETEMPO_JOB}.term`, 'asked'));
+    behaviours.run();
+  },
+  saving() {
+    process.on('SIGTERM', () => {
+      report(`${RETEMPO_JOB}.term`, 'asked');
+      setInterval(() => existsSync(input.parameters.until) && process.exit(0), 20);
+    });
     behaviours.run();
   },
   family() {

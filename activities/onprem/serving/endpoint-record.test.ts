@@ -66,6 +66,14 @@ describe('rules of an endpoint', () => {
     expect(decideLease(leased, 1e9)).toEqual({ ...leased, lease: null });
   });
 
+  it('the same weights are no new revision, in whatever order and with or without those of weight 0', () => {
+    for (const weights of [{ v1: 100 }, { v2: 0, v1: 100 }]) {
+      const again = accepted(traffic(two(), weights));
+      expect([again.revision, again.changes]).toEqual([two().revision, two().changes]);
+    }
+    expect(accepted(traffic(two(), { v1: 99, v2: 1 })).revision).toBe(two().revision + 1);
+  });
+
   it('ends a lease with a write that has none, also of the same weights', () => {
     const leased = accepted(traffic(two(), { v1: 75, v2: 25 }, { lease: { seconds: 10, fallback: 'v1' } }));
     expect(accepted(traffic(leased, { v1: 75, v2: 25 })).lease).toBeNull();

@@ -68,6 +68,19 @@ describe('data port', () => {
     }
   });
 
+  it.each([
+    ['X-Unit: u1\r\nx-unit: u2\r\n', '"u1"'],
+    ['X-Unit:\r\n', 'null'],
+    ['X-Unit:   \r\nX-Unit: u2\r\n', '"u2"'],
+  ])(
+    'of the header by which units are kept together the first that says something counts: %j',
+    async (lines, wanted) => {
+      const { port } = await open();
+      const answer = await talk(port, [post('b', `${lines}Connection: close\r\n`)]);
+      expect(answer).toContain(`"wanted":${wanted}`);
+    }
+  );
+
   it('keeps the order of requests sent ahead while answers come late', async () => {
     const { port } = await open((head, body, respond) => {
       setTimeout(() => echo(head, body, respond), 10 - Number(body.toString()) * 5);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -249,6 +249,9 @@ describe('a request on the way', () => {
     response.writeHead(200, { 'content-length': 2 }).end('{}');
     expect(await answered).toBe('x-retempo-version: v2\r\nx-retempo-revision: r1\r\n');
     expect([counters.total(1), counters.total(2)]).toEqual([1, 0]);
+    await log.flush();
+    const lines = readdirSync(join(folder, 'log')).map((name) => readFileSync(join(folder, 'log', name), 'utf8'));
+    expect(JSON.parse(lines.join(''))).toMatchObject({ key: 'a', version: 'v2', revision: 'r1', status: 200 });
     expect(counters.read({ version: 'v2', revisions: [1] })?.requests).toBe(1);
   });
 });
