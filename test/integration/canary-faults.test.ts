@@ -199,6 +199,23 @@ describe('a canary in a world that answers as it seldom does', () => {
     rolledBack(result);
   });
 
+  it('4: cancelled while a worker dies in its deployment: another one sees it through, then it is retired', async () => {
+    const dead = hold();
+    world.next('deployVersion', (_, usual) => dead.wait(usual));
+    const limits = { ...installation.limits, heartbeatMs: 1_000 };
+    const canary = await start({}, { installation: { ...installation, limits } });
+    await dead.there;
+    await canary.cancel();
+    const result = await canary.result();
+    expect([result.result, result.reason]).toEqual(['aborted', 'cancelled']);
+    rolledBack(result);
+    // What may have been begun is known, and ended: the other order would leave a version that nobody retires.
+    const order = world.names.filter((name) => name === 'deployVersion' || name === 'retireVersion');
+    expect(order).toEqual(['deployVersion', 'deployVersion', 'retireVersion']);
+    expect(Object.keys(world.endpoint!.versions)).not.toContain(candidate);
+    dead.letGo();
+  });
+
   it('4: cancelled again on the way back: it is not cut short', async () => {
     const back = hold();
     world.next(

@@ -250,6 +250,21 @@ describe('a run in a world that answers as it seldom does', () => {
       expect(submitted()).toHaveLength(1);
     });
 
+    it('while a worker dies in its submit: the key is taken before it is stopped, however late that worker wakes', async () => {
+      const dead = hold();
+      world.next('submitJob', (_, usual) => dead.wait(usual));
+      const limits = { ...installation.limits, heartbeatMs: 1_000 };
+      const running = await start({}, { installation: { ...installation, limits } });
+      await dead.there;
+      await running.cancel();
+      await ended(running);
+      // The other order would leave a job that nobody knows: what is not there cannot be stopped, and comes later.
+      const order = world.names.filter((name) => name === 'submitJob' || name === 'stopJob');
+      expect(order).toEqual(['submitJob', 'submitJob', 'stopJob']);
+      expect(new Set(world.calls('submitJob').map(({ key }) => key))).toEqual(new Set(stopped()));
+      dead.letGo();
+    });
+
     it('while it waits: the job is stopped by its key, and the run waits for that', async () => {
       const [waiting, stopping] = [hold(), hold()];
       world.next('awaitJob', () => waiting.wait(() => outcome('succeeded')));
