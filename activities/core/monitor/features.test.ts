@@ -62,6 +62,23 @@ describe('the features of one window', () => {
     expect(third.report).toMatchObject({ verdict: 'pass', reason: expect.not.stringContaining('not over yet') });
   });
 
+  it('counts a missing value once, as a bin of its own: a row is a row, with a value or without', async () => {
+    world = createMonitorWorld({ missing: (day) => (day === 10 ? 0.25 : 0) });
+    const { report } = await judge(10);
+    const missing = Number(/missing ([\d.]+) %/.exec(report.reason)![1]) / 100;
+    expect(missing).toBeGreaterThan(0.2);
+    expect(report.reason.replaceAll(/(?<=\d)\D(?=\d{3}\b)/gu, '')).toContain(
+      `${perDay} rows against ${trainDays * perDay}`
+    );
+    // The bin of the missing is empty in training, where a share of nothing counts as 1e-4; the other bins have lost
+    // as many rows as it has gained, spread evenly.
+    const index = Number(/PSI ([\d.]+)/.exec(report.reason)![1]);
+    const ofMissing = (missing - 1e-4) * Math.log(missing / 1e-4);
+    const ofOthers = missing * -Math.log(1 - missing);
+    expect(index).toBeGreaterThan(ofMissing);
+    expect(index).toBeLessThan(1.2 * (ofMissing + ofOthers));
+  });
+
   it('names the drifted feature with its numbers', async () => {
     world = createMonitorWorld({ shift: (day) => (day >= 10 ? 0.6 : 0) });
     const { report } = await judge(10);

@@ -51,10 +51,13 @@ export async function judgeLabels(input: LabelsInput, call: Call): Promise<Label
   const options = { tolerated, alarmEvery: watch.falseAlarmEveryWindows, clip: watch.clip };
   const detector = eDetector({ ...options, ...resumable(input.detector, eDetector(options).state) });
   const before = detector.state.alarm;
-  const { status, logEValue, alarm } = detector.update(found.losses.map((loss) => Math.min(loss, watch.clip)));
-  const n = found.losses.length;
+  // Clipped as the detector and the gate clip them: the mean that is told is the one that is judged.
+  const losses = found.losses.map((loss) => Math.min(loss, watch.clip));
+  const { status, logEValue, alarm } = detector.update(losses);
+  const n = losses.length;
+  const mean = n === 0 ? 'unknown' : (losses.reduce((sum, loss) => sum + loss, 0) / n).toFixed(4);
   const evidence = logEValue === null ? 'none yet' : `e-value ${Math.exp(Math.min(60, logEValue)).toPrecision(3)}`;
-  const numbers = `${watch.metric} ${found.meanLoss?.toFixed(4) ?? 'unknown'} on ${n} labelled answers of ${champion}, tolerated ${tolerated.toFixed(4)} (${reference.mean.toFixed(4)} at its gate); ${evidence}, alarm at ${watch.falseAlarmEveryWindows}`;
+  const numbers = `${watch.metric} ${mean} on ${n} labelled answers of ${champion}, tolerated ${tolerated.toFixed(4)} (${reference.mean.toFixed(4)} at its gate); ${evidence}, alarm at ${watch.falseAlarmEveryWindows}`;
   const common = { windowId: `${window.from}/${window.to}`, part: 'labels', revision: 1, champion } as const;
   if (status === 'noData') {
     const reason = `not enough data: ${n} labelled answers of ${champion}, ${found.rows} rows in the window; they are carried over`;

@@ -313,6 +313,75 @@ describe('windows of a model', () => {
     expect(told(await check(only), 'features').at(-1)).toEqual([windowOf(12), 'pass', false]);
   });
 
+  it('the windows of a first champion begin where the rows end that its gate has seen', async () => {
+    begin();
+    const champion = await world.promote(1, { from: 12 });
+    world.answer(10, 15, champion.version);
+    await world.advanceTo(15);
+    const reports = await check();
+    expect(told(reports, 'features').map(([id]) => id)).toEqual([12, 13, 14, 15].map(windowOf));
+    expect(told(reports, 'labels').map(([id]) => id)).toEqual([12, 13].map(windowOf));
+  });
+
+  it('the alarm is as seldom false as the model file asks: who tolerates more of them hears it sooner', async () => {
+    const firstAlarm = async (falseAlarmEveryWindows: number) => {
+      begin({ late: (day) => (day >= 10 ? 0.42 : 0.3) });
+      const champion = await world.promote(1);
+      world.answer(10, 19, champion.version);
+      await world.advanceTo(19);
+      const { watch } = world.spec();
+      const spec = world.spec({ watch: { ...watch, loss: { ...watch.loss!, falseAlarmEveryWindows } } });
+      const labels = (await check(spec)).filter(({ part }) => part === 'labels');
+      expect(labels.every(({ reason }) => reason.endsWith(`alarm at ${falseAlarmEveryWindows}`))).toBe(true);
+      return labels.findIndex(({ confirmed }) => confirmed);
+    };
+    const soon = await firstAlarm(2);
+    world.remove();
+    const late = await firstAlarm(100_000);
+    expect(soon).toBeGreaterThanOrEqual(0);
+    expect(late === -1 || late > soon).toBe(true);
+  });
+
+  it('the loss that is told is the one that is judged: one certain mistake counts as much as the clip', async () => {
+    begin({ late: () => 0 });
+    const champion = await world.promote(1, { loss: { metric: 'logLoss', clip: 2, mean: 0.5, n: 3_000 } });
+    // Certain, and wrong every time: a loss of 13.8 each, which the clip makes 2.
+    world.answer(10, 10, champion.version, 1 - 1e-6);
+    await world.advanceTo(12);
+    const { watch } = world.spec();
+    const spec = world.spec({ watch: { ...watch, loss: { ...watch.loss!, metric: 'logLoss', clip: 2 } } });
+    const labels = (await check(spec)).filter(({ part }) => part === 'labels');
+    expect(labels[0]!.reason).toMatch(/^loss drifted: logLoss 2\.0000 on 300 labelled answers/);
+  });
+
+  it('evidence of other bets, as another release of the detector may make, is begun anew', async () => {
+    begin();
+    const champion = await world.promote(1);
+    world.answer(10, 16, champion.version);
+    await world.advanceTo(12);
+    await check();
+    await world.registry.updateDocument<MonitorState>(
+      monitorPath('m'),
+      (known) => ({
+        ...known!,
+        detector: { ...known!.detector!, lambdas: known!.detector!.lambdas.map((l) => l / 2) },
+      }),
+      call()
+    );
+    await world.advanceTo(13);
+    expect(told(await check(), 'labels').at(-1)).toEqual([windowOf(11), 'pass', false]);
+  });
+
+  it('a source that is missing fails the check at once, whoever waits for it', async () => {
+    begin();
+    await world.promote(1);
+    const { registry, stores, metrics } = world;
+    const soon = { signal: new AbortController().signal, deadlineMs: Date.now() + 10_000 };
+    const found = checkWindows({ registry, stores, metrics }, { model: 'm', spec: world.spec() }, soon);
+    await expect(found).rejects.toMatchObject({ class: 'NotFound' });
+    expect(await state()).toBeNull();
+  });
+
   it('judges at most 20 windows a call, and the next call goes on', async () => {
     begin();
     await world.promote(1);
