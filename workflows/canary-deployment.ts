@@ -84,19 +84,19 @@ class Canary {
     this.judged = input.resume?.judged ?? null;
     this.board = new CanaryBoard(input);
     this.desk = new ApprovalDesk(() => this.takeVotes());
-    this.button(pause, 'Freeze the weight and the step time; guardrails stay on: { actor, reason }.', (b) => {
+    this.button(pause, 'Freeze the weight and the step time; guardrails stay on', (b) => {
       this.state = pauseCanary(this.state, b.actor, b.reason, Date.now());
     });
-    this.button(resume, 'Go on after a pause or a hold: { actor, reason }.', () => {
+    this.button(resume, 'Go on after a pause or a hold', () => {
       this.state = resumeCanary(this.state, Date.now());
     });
-    this.button(promote, 'Skip the remaining proof; a failing guardrail still rolls back: { actor, reason }.', (b) => {
+    this.button(promote, 'Skip the remaining proof; a failing guardrail still rolls back', (b) => {
       this.state = { ...resumeCanary(this.state, Date.now()), promotedBy: b.actor };
     });
-    this.button(rollback, 'Give 100 % back to the champion: { actor, reason }.', (b) => {
+    this.button(rollback, 'Give 100 % back to the champion', (b) => {
       this.state = giveUp(this.state, b.reason, b.actor, 'rolledBack').state;
     });
-    this.button(abort, 'Give 100 % back to the champion; not counted as a failed retrain: { actor, reason }.', (b) => {
+    this.button(abort, 'Give 100 % back to the champion; not counted as a failed retrain', (b) => {
       this.state = giveUp(this.state, b.reason, b.actor, 'aborted').state;
     });
     setHandler(getRunStatus, () => this.board.status(this.state), {
@@ -364,7 +364,7 @@ class Canary {
     this.awake = true;
   }
 
-  private button(message: typeof pause, description: string, press: (button: Button) => void): void {
+  private button(message: typeof pause, what: string, press: (button: Button) => void): void {
     setHandler(
       message,
       (button): ButtonAnswer => {
@@ -387,7 +387,7 @@ class Canary {
         if (this.state.rollback !== null) this.looking?.cancel();
         return { done: true, reason: this.board.status(this.state).sentence };
       },
-      { description, validator: checkButton }
+      { description: `${what}: { actor, reason }.`, validator: checkButton }
     );
   }
 }

@@ -231,8 +231,7 @@ class Governor {
       return;
     }
     const at = Math.min(...until);
-    const summary =
-      running === null ? summaryLine(sentenceOf(this.current, this.spec.retrain, now)) : 'ask about the run';
+    const summary = running === null ? sentenceOf(this.current, this.spec.retrain, now) : 'ask about the run';
     const happened = await condition(woken, Math.max(1, at - now), { summary: summaryLine(summary) });
     if (!happened && running !== null) await this.askAboutRun();
   }

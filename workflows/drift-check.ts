@@ -1,4 +1,4 @@
-import { getExternalWorkflowHandle } from '@temporalio/workflow';
+import { ApplicationFailure, getExternalWorkflowHandle, isCancellation } from '@temporalio/workflow';
 import { governorId } from './contracts/ids.js';
 import type { Installation, ModelSpec, WindowReport } from './contracts/index.js';
 import { windowReported } from './messages.js';
@@ -13,7 +13,8 @@ export interface DriftCheckInput {
 
 /**
  * Judges every window of one model that is due, and reports all of them, the calm ones too. It waits for nothing and
- * decides nothing: the governor does. Started by a Temporal Schedule; running it more often changes nothing.
+ * decides nothing: the governor does. Started by a Temporal Schedule; running it more often changes nothing. Without a governor
+ * it fails, and the next one tells what this one could not.
  */
 export async function driftCheck(input: DriftCheckInput): Promise<{ readonly reports: readonly WindowReport[] }> {
   const { spec, installation } = input;
@@ -22,7 +23,12 @@ export async function driftCheck(input: DriftCheckInput): Promise<{ readonly rep
     [{ model: spec.model, spec }]
   );
   const governor = getExternalWorkflowHandle(governorId(spec.model));
-  for (const report of reports) await governor.signal(windowReported, report);
+  for (const report of reports) {
+    await governor.signal(windowReported, report).catch((error: unknown) => {
+      if (isCancellation(error)) throw error;
+      throw ApplicationFailure.nonRetryable(`${spec.model} has no governor that listens; start it with: retempo apply`);
+    });
+  }
   if (reports.length > 0) await controlWrites(installation.limits).confirmReports({ model: spec.model, reports });
   showDetails({
     title: reports.length === 0 ? 'no window is due' : `${reports.length} windows reported`,

@@ -26,7 +26,10 @@ const detailCharacters = 9_000;
 export const summaryLine = (text: string): string =>
   text.length <= summaryCharacters ? text : `${text.slice(0, summaryCharacters - 1)}…`;
 
-/** Markdown of the workflow's page in the Web UI: a heading, facts as a table, then what one can do. */
+/**
+ * Markdown of the workflow's page in the Web UI: a heading, facts as a table, then what one can do. However much there is to
+ * tell, the last part stays whole: people copy their vote from it.
+ */
 export function showDetails(details: {
   readonly title: string;
   readonly facts: readonly (readonly [string, string])[];
@@ -36,10 +39,8 @@ export function showDetails(details: {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
   const table = details.facts.map(([name, value]) => `| ${cell(name)} | ${cell(value)} |`).join('\n');
   const reasons = (details.reasons ?? []).map((reason) => `- ${reason}`).join('\n');
-  const text = [`**${details.title}**`, `| | |\n|---|---|\n${table}`, reasons, details.can ?? '']
-    .filter((part) => part !== '')
-    .join('\n\n');
-  setCurrentDetails(text.slice(0, detailCharacters));
+  const text = `**${details.title}**\n\n| | |\n|---|---|\n${table}\n\n${reasons}`.slice(0, detailCharacters);
+  setCurrentDetails(`${text}\n\n${details.can ?? ''}`.trim());
 }
 
 /** Remembers the last phase, so that only a change costs an action. */
