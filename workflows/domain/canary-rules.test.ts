@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CanaryState, Observation, ReleaseSpec } from '../contracts/index.js';
+import type { CanaryState, ReleaseSpec } from '../contracts/index.js';
 import {
   afterLook,
   approveStep,
@@ -10,41 +10,14 @@ import {
   resumeCanary,
   type CanaryTurn,
 } from './canary.js';
+import { look, minute, release, type Action } from './canary.test.support.js';
 
-// What each rule of the step machine is there for, one by one. Times are minutes from the start.
+// What each rule of the step machine is there for, one by one.
 
-const minute = 60_000;
-const release: ReleaseSpec = {
-  endpoint: 'e',
-  site: 'onprem.east',
-  strategy: 'canary',
-  steps: [5, 25],
-  holdbackPercent: 1,
-  bakeMs: 30 * minute,
-  guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 }, slow: null },
-  alpha: 0.05,
-  lookEveryMs: minute,
-  stepDeadlineMs: 60 * minute,
-  totalDeadlineMs: 600 * minute,
-  deployDeadlineMs: 10 * minute,
-  onInconclusive: 'rollback',
-  approval: null,
-  leaseMs: null,
-};
 const asking: ReleaseSpec = {
   ...release,
   approval: { quorum: 1, from: [], expiresMs: 20 * minute, beforePercent: 5 },
 };
-type Action = Observation['action'];
-const look = (action: Action, weightsAsIntended = true): Observation => ({
-  action,
-  weightsAsIntended,
-  endpoint: { revision: '1', epoch: 1, busy: false, versions: {} },
-  checks: [],
-  reasons: [`because ${action}`],
-  requests: 10,
-  judged: {},
-});
 const start = () => begin(initialCanary(0), release, 0).state;
 const after = (state: CanaryState, action: Action, at: number, spec = release): CanaryTurn =>
   afterLook(state, look(action), spec, at * minute);

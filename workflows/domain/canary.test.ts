@@ -14,34 +14,14 @@ import {
   weightsOf,
   type CanaryMove,
 } from './canary.js';
+import { look, minute, release as twoSteps } from './canary.test.support.js';
 
-const minute = 60_000;
+/** Every step and, before the second, a person. */
 const release: ReleaseSpec = {
-  endpoint: 'e',
-  site: 'onprem.east',
-  strategy: 'canary',
+  ...twoSteps,
   steps: [5, 25, 50],
-  holdbackPercent: 1,
-  bakeMs: 30 * minute,
-  guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 }, slow: null },
-  alpha: 0.05,
-  lookEveryMs: minute,
-  stepDeadlineMs: 60 * minute,
-  totalDeadlineMs: 600 * minute,
-  deployDeadlineMs: 10 * minute,
-  onInconclusive: 'rollback',
   approval: { quorum: 1, from: [], expiresMs: 120 * minute, beforePercent: 25 },
-  leaseMs: null,
 };
-const look = (action: Observation['action'], weightsAsIntended = true): Observation => ({
-  action,
-  weightsAsIntended,
-  endpoint: { revision: '1', epoch: 1, busy: false, versions: {} },
-  checks: [],
-  reasons: [`because ${action}`],
-  requests: 10,
-  judged: {},
-});
 const start = (at = 0, spec = release) => begin(initialCanary(at), spec, at);
 
 describe('13: what a canary waits for has an end', () => {

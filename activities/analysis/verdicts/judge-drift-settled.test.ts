@@ -1,19 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { calm, moved } from './drift-features.test.support.js';
 import { judgeDrift, type DriftFeature, type DriftPolicy, type DriftWindow } from './index.js';
-
-const deciles = (n: number): number[] => Array.from({ length: 10 }, () => n / 10);
-const calm: DriftFeature = {
-  name: 'distance',
-  kind: 'numeric',
-  train: { counts: deciles(10_000) },
-  current: { counts: deciles(1000) },
-};
-const moved: DriftFeature = {
-  name: 'origin',
-  kind: 'categorical',
-  train: { counts: [5000, 3000, 2000] },
-  current: { counts: [300, 300, 400] },
-};
 
 describe('judgeDrift: the end of a drift', () => {
   it('leaves a drift unsettled until three windows in a row were calm: below 80 % of the limit', () => {

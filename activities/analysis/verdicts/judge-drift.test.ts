@@ -1,27 +1,15 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../random.js';
+import { calm, deciles, moved } from './drift-features.test.support.js';
 import { judgeDrift, type DriftFeature, type DriftPolicy, type DriftWindow, type JudgeDriftInput } from './index.js';
 
 const normals = (seed: number, n: number, shift = 0, scale = 1): Float64Array => {
   const random = createRandom(seed);
   return Float64Array.from({ length: n }, () => random.normal() * scale + shift);
 };
-const deciles = (n: number): number[] => Array.from({ length: 10 }, () => n / 10);
 const bad = (field: string): Error => expect.objectContaining({ name: 'AnalysisInputError', field }) as Error;
 
-const calm: DriftFeature = {
-  name: 'distance',
-  kind: 'numeric',
-  train: { counts: deciles(10_000) },
-  current: { counts: deciles(1000) },
-};
-const moved: DriftFeature = {
-  name: 'origin',
-  kind: 'categorical',
-  train: { counts: [5000, 3000, 2000] },
-  current: { counts: [300, 300, 400] },
-};
 const before: DriftWindow = { verdict: 'inconclusive', drifted: ['origin'] };
 const quiet: DriftWindow = { verdict: 'pass', drifted: [] };
 
