@@ -31,20 +31,23 @@ describe('every job backend: onprem', () => {
 });
 
 describe('onprem jobs: death of the worker', () => {
-  /** Walks through a job in a process of its own; returns false when the process was killed on the way. */
-  function walk(intent: unknown, kills: { readonly call?: number; readonly heartbeat?: number }): boolean {
-    const input = {
+  /** What the walker is told. */
+  const inputOf = (intent: unknown, killAtHeartbeat: number | null = null): string =>
+    JSON.stringify({
       site: 'onprem.local',
       root: world.root,
       owner: world.owner,
       slots: 50,
       store: world.storeRoot,
       intent,
-      killAtHeartbeat: kills.heartbeat ?? null,
-    };
+      killAtHeartbeat,
+    });
+
+  /** Walks through a job in a process of its own; returns false when the process was killed on the way. */
+  function walk(intent: unknown, kills: { readonly call?: number; readonly heartbeat?: number }): boolean {
     const { status, signal, stderr } = spawnSync(
       process.execPath,
-      ['--import', killer, walker, JSON.stringify(input)],
+      ['--import', killer, walker, inputOf(intent, kills.heartbeat)],
       { env: { ...process.env, KILL_AT: String(kills.call ?? 0) }, encoding: 'utf8' }
     );
     if (status !== 0 && signal !== 'SIGKILL') throw new Error(stderr);
@@ -90,16 +93,7 @@ describe('onprem jobs: death of the worker', () => {
     'J2 %s to the whole process group of the worker, as a terminal sends it, leaves the job alone',
     async (signal) => {
       const intent = world.job('run');
-      const input = {
-        site: 'onprem.local',
-        root: world.root,
-        owner: world.owner,
-        slots: 50,
-        store: world.storeRoot,
-        intent,
-        killAtHeartbeat: null,
-      };
-      const worker = spawn(process.execPath, [walker, JSON.stringify(input)], { detached: true, stdio: 'ignore' });
+      const worker = spawn(process.execPath, [walker, inputOf(intent)], { detached: true, stdio: 'ignore' });
       const ended = once(worker, 'exit');
       await steps.untilRunning(intent.key);
       const supervisor = world.supervisor(intent.key);

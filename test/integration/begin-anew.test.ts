@@ -8,6 +8,9 @@ import { governorId, type ControlActivities, type Trigger } from '@retempo/workf
 import { triggersReported } from '@retempo/workflows/messages';
 import { countHistory, eventsOf, measured, runsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
 
 // What begins anew in the middle of its work: a governor that is never left alone, and a canary that waits for people. The
 // server suggests it at 150 events here (by default at 4,096), so that a test meets it.
@@ -19,7 +22,7 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const dynamicConfig = { 'limit.historyCount.suggestContinueAsNew': suggestedAt };
 
-describe('a governor under uninterrupted load', () => {
+describe.skipIf(missing !== null)('a governor under uninterrupted load', () => {
   let test: TestInstallation;
   beforeAll(async () => {
     test = await startInstallation({
@@ -107,7 +110,7 @@ describe('a governor under uninterrupted load', () => {
   });
 });
 
-describe('a governor that is ended in the middle of a save', () => {
+describe.skipIf(missing !== null)('a governor that is ended in the middle of a save', () => {
   let test: TestInstallation;
   beforeAll(async () => {
     test = await startInstallation({ name: 'cut-save', sections: { retrain: { atMost: { runs: 1, per: '30d' } } } });
@@ -151,7 +154,7 @@ describe('a governor that is ended in the middle of a save', () => {
   });
 });
 
-describe('a canary that waits for two people', () => {
+describe.skipIf(missing !== null)('a canary that waits for two people', () => {
   let test: TestInstallation;
   let world: World;
   beforeAll(async () => {

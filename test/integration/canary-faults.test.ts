@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { canaryDeployment } from '@retempo/workflows';
 import {
   controlQueue,
@@ -13,12 +13,15 @@ import {
   installation,
   look,
   spec,
-  startScriptedInstallation,
   trouble,
   version,
   type ScriptedInstallation,
   type ScriptedWorld,
 } from '../support/scripted-world.js';
+import { useScriptedInstallation } from '../support/scripted-tests.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
 
 // What a canary does when the world answers as it seldom does. The oracle is the journal of that world: which weights were in
 // force, in which order, and what became the champion.
@@ -28,18 +31,14 @@ const button = { actor: 'ann', reason: 'because' };
 const { version: candidate, artifact: bytes } = version('v2');
 const champion = { version: 'v1', artifact: version('v1').artifact };
 
-describe('a canary in a world that answers as it seldom does', () => {
+describe.skipIf(missing !== null)('a canary in a world that answers as it seldom does', () => {
   let test: ScriptedInstallation;
   let world: ScriptedWorld;
   let started = 0;
-  beforeAll(async () => {
-    test = await startScriptedInstallation();
-  });
-  afterAll(() => test?.close());
-  beforeEach(() => {
-    world = test.begin();
-  });
-  afterEach(() => test.end(endpoint));
+  useScriptedInstallation(
+    (...opened) => ([test, world] = opened),
+    () => [endpoint]
+  );
 
   const start = (release: Partial<ReleaseSpec> = {}, more: Partial<CanaryInput> = {}) =>
     test.client.workflow.start(canaryDeployment, {

@@ -11,6 +11,9 @@ import {
 } from '@retempo/workflows/contracts';
 import { countHistory, measured } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
 
 // Weeks of real flights through the real router, judged by drift checks that are started by hand instead of by a Schedule.
 // The champion is trained on weeks 0 to 3; its loss is calm in week 5 and rises in weeks 6 to 8.
@@ -19,7 +22,7 @@ const model = 'flight-delay';
 const call = () => ({ signal: AbortSignal.timeout(60_000), deadlineMs: Date.now() + 60_000 });
 const cooldownMs = 10_000;
 
-describe('drift: windows, alarm, one retrain', () => {
+describe.skipIf(missing !== null)('drift: windows, alarm, one retrain', () => {
   let test: TestInstallation;
   let world: World;
   let spec: ModelSpec;

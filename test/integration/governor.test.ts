@@ -14,6 +14,9 @@ import {
 import { configure, requestRetrain } from '@retempo/workflows/messages';
 import { countHistory, eventsOf, measured, runsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
 
 // The governor on a real server. There are no data, so every run ends at once with "not enough data yet": what is tested is
 // who is answered what, and what it costs. The scenes build on each other.
@@ -27,7 +30,7 @@ const retrain = {
   breakerAfter: 2,
 };
 
-describe('the governor: a year of events, buttons, budgets', () => {
+describe.skipIf(missing !== null)('the governor: a year of events, buttons, budgets', () => {
   let test: TestInstallation;
   beforeAll(async () => {
     test = await startInstallation({ name: 'governor', sections: { retrain } });

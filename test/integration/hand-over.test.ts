@@ -16,6 +16,9 @@ import {
 } from '@retempo/workflows/contracts';
 import { countHistory, measured } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
 
 // Placement of jobs over two sites with real processes: which pool takes a job, when the next one does, and what is left at
 // the first. What happened is read from the folders of the sites, not from the product's own status.
@@ -26,7 +29,7 @@ const call = () => ({ signal: AbortSignal.timeout(60_000), deadlineMs: Date.now(
 const strictGate = { metrics: { logLoss: { atMost: 0.1 } }, minRows: 500 };
 type SiteId = 'onprem.east' | 'onprem.west';
 
-describe('jobs and places', () => {
+describe.skipIf(missing !== null)('jobs and places', () => {
   let test: TestInstallation;
   let world: World;
 

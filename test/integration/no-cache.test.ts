@@ -4,11 +4,14 @@ import { controlQueue } from '@retempo/workflows/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorld, type World } from '../../examples/flight-delay/world.mjs';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
 
 // Without a cache every workflow task begins with a replay of everything so far: whatever the workflows do that a replay
 // would not repeat fails here, at every single task.
 
-describe('a control worker without workflow cache', () => {
+describe.skipIf(missing !== null)('a control worker without workflow cache', () => {
   const model = 'flight-delay';
   let test: TestInstallation;
   let world: World;

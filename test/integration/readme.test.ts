@@ -9,6 +9,9 @@ import { onprem } from '@retempo/onprem';
 import { loadProject } from '@retempo/workers';
 import { readmeBlock } from '../support/readme-block.js';
 import { repositoryRoot } from '../support/repository.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
 
 // Every command and snippet of the README is run, as it stands there, on a copy of the example. Only ports are changed:
 // free ones instead of 7233, 8233 and 8500, which somebody may be using. The two commands at the top are run by CI itself.
@@ -16,7 +19,7 @@ import { repositoryRoot } from '../support/repository.js';
 const run = promisify(execFile);
 const root = fileURLToPath(repositoryRoot);
 
-describe('README', () => {
+describe.skipIf(missing !== null)('README', () => {
   let folder: string;
   let dev: ChildProcess;
   let shown = '';

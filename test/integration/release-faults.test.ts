@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { canaryDeployment, modelRelease } from '@retempo/workflows';
 import {
   controlQueue,
@@ -19,11 +19,14 @@ import {
   hold,
   installation,
   spec,
-  startScriptedInstallation,
   trouble,
   type ScriptedInstallation,
   type ScriptedWorld,
 } from '../support/scripted-world.js';
+import { useScriptedInstallation } from '../support/scripted-tests.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
 
 // What a run makes of answers that it seldom gets. The oracle is the journal of that world: which jobs were submitted where,
 // which were stopped, what the endpoint served. There is no governor: nobody listens to the run.
@@ -32,19 +35,15 @@ const endpoint = endpointId(spec.release.site, spec.release.endpoint);
 const [east, west] = ['onprem.east', 'onprem.west'];
 const outcome = (result: JobOutcome['result'], message = 'its words'): JobOutcome => ({ result, message });
 
-describe('a run in a world that answers as it seldom does', () => {
+describe.skipIf(missing !== null)('a run in a world that answers as it seldom does', () => {
   let test: ScriptedInstallation;
   let world: ScriptedWorld;
   let runId = '';
   let started = 0;
-  beforeAll(async () => {
-    test = await startScriptedInstallation();
-  });
-  afterAll(() => test?.close());
-  beforeEach(() => {
-    world = test.begin();
-  });
-  afterEach(() => test.end(runId, `${runId}/pipeline`, `${runId}/gate`, endpoint));
+  useScriptedInstallation(
+    (...opened) => ([test, world] = opened),
+    () => [runId, `${runId}/pipeline`, `${runId}/gate`, endpoint]
+  );
 
   const handle = (id: string) => test.client.workflow.getHandle(id);
   const start = (change: Partial<ModelSpec> = {}, more: Partial<ReleaseInput> = {}) => {
