@@ -123,7 +123,7 @@ describe('pages of workflows', () => {
     training.letGo();
 
     await until(
-      () => attributes(gate).catch(() => ({}) as Awaited<ReturnType<typeof attributes>>),
+      () => attributes(gate).catch((): Awaited<ReturnType<typeof attributes>> => ({})),
       (seen) => seen[phase] === 'awaitingApproval'
     );
     expect(await attributes(gate)).toEqual({ [model]: 'm', [phase]: 'awaitingApproval', [verdict]: 'pass' });
