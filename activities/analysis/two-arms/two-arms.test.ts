@@ -5,13 +5,11 @@ import { createRandom } from '../random.js';
 import {
   clopperPearsonInterval,
   delong,
-  mannWhitney,
   mantelHaenszel,
   mcnemar,
   newcombeInterval,
   newcombePaired,
   nonInferiorityScore,
-  pairedBootstrap,
   powerProportions,
   proportionTest,
   sampleRatio,
@@ -214,92 +212,6 @@ describe('mantelHaenszel', () => {
   });
 });
 
-/** Thousands of cases each: on a busy machine they take minutes, and no time is asked of them. */
-const PATIENT = { timeout: 1_200_000 };
-
-describe('mannWhitney', PATIENT, () => {
-  it('mirrors, ignores order, scale and shift, and finds the shift that was put in', () => {
-    check(
-      3_000,
-      fc.property(sample, sample, fc.constantFrom(2, 8), (x, y, scale) => {
-        const one = mannWhitney({ x, y, method: 'asymptotic' });
-        const two = mannWhitney({ x: y, y: x, method: 'asymptotic' });
-        expect(one.u + two.u).toBe(x.length * y.length);
-        expect(one.pValue).toBeCloseTo(two.pValue, 12);
-        expect(one.cles + two.cles).toBeCloseTo(1, 12);
-        expect(one.shift.lower).toBe(
-          two.shift.upper === Infinity ? -Infinity : -two.shift.upper === 0 ? one.shift.lower : -two.shift.upper
-        );
-        const scaled = mannWhitney({
-          x: x.toReversed().map((v) => v * scale),
-          y: y.map((v) => v * scale),
-          method: 'asymptotic',
-        });
-        expect(scaled.pValue).toBe(one.pValue);
-        expect(scaled.shift.estimate).toBeCloseTo(one.shift.estimate * scale, 6);
-      })
-    );
-  });
-
-  it('ranks all differences as sorting them would', () => {
-    check(
-      3_000,
-      fc.property(
-        fc.array(fc.integer({ min: -20, max: 20 }), { minLength: 1, maxLength: 40 }),
-        fc.array(fc.integer({ min: -20, max: 20 }), { minLength: 1, maxLength: 40 }),
-        (x, y) => {
-          const all = x.flatMap((a) => y.map((b) => a - b)).sort((a, b) => a - b);
-          const middle = (all.length - 1) / 2;
-          const median = ((all[Math.floor(middle)] as number) + (all[Math.ceil(middle)] as number)) / 2;
-          expect(mannWhitney({ x, y, method: 'asymptotic' }).shift.estimate).toBe(median);
-        }
-      )
-    );
-  });
-
-  it('stays small in memory for large samples, also when most pairs tie', () => {
-    const random = createRandom(1);
-    const n = 20_000;
-    const x = Float64Array.from({ length: n }, () => random.normal() + 0.5);
-    const y = Float64Array.from({ length: n }, () => random.normal());
-    const got = mannWhitney({ x, y, method: 'asymptotic' });
-    expect(got.shift.estimate).toBeGreaterThan(0.45);
-    expect(got.shift.estimate).toBeLessThan(0.55);
-    expect(got.shift.lower).toBeLessThan(0.5);
-    const ties = mannWhitney({ x: x.map((v) => (v > 2 ? 1 : 0)), y: y.map(() => 0), method: 'asymptotic' });
-    expect(ties.shift).toEqual({ estimate: 0, lower: 0, upper: 0 });
-  });
-
-  it('has no verdict for equal values, an unbounded shift for tiny samples, and refuses exact ties', () => {
-    const flat = mannWhitney({ x: [3, 3, 3], y: [3, 3], method: 'asymptotic' });
-    expect([flat.u, flat.pValue, flat.cles]).toEqual([3, 1, 0.5]);
-    const tiny = mannWhitney({ x: [5], y: [1], method: 'exact' });
-    expect(tiny).toMatchObject({ u: 1, pValue: 1, shift: { estimate: 4, lower: -Infinity, upper: Infinity } });
-    expect(() => mannWhitney({ x: [1, 2], y: [2], method: 'exact' })).toThrow('ties');
-    const outlier = mannWhitney({ x: [1, 2, 3, 1e8], y: [4, 5, 6], method: 'exact' });
-    expect(outlier.u).toBe(3);
-    const denormal = mannWhitney({ x: [5e-324, 1e-323], y: [0], method: 'exact' });
-    expect(denormal.u).toBe(2);
-  });
-
-  it('has exact limits with the coverage that was asked for', () => {
-    // Of all 70 ways to split 8 ranks into 4 and 4, the exact two-sided 90 % interval must contain 0 in at least 63.
-    let covered = 0;
-    let ways = 0;
-    for (let mask = 0; mask < 256; mask += 1) {
-      const x = [...Array(8).keys()].filter((i) => (mask >> i) & 1);
-      if (x.length !== 4) continue;
-      ways += 1;
-      const y = [...Array(8).keys()].filter((i) => !((mask >> i) & 1));
-      const { lower, upper } = mannWhitney({ x, y, method: 'exact', confidence: 0.9 }).shift;
-      if (lower < 0 && upper > 0) covered += 1;
-    }
-    expect(ways).toBe(70);
-    expect(covered / ways).toBeGreaterThanOrEqual(0.9);
-    expect(covered).toBeLessThan(70);
-  });
-});
-
 describe('welch and delong', () => {
   it('mirror and ignore scale', () => {
     check(
@@ -375,73 +287,5 @@ describe('powerProportions and sampleRatio', () => {
     expect(sampleRatio({ observed: [0, 0], expectedShares: [0.5, 0.5] })).toEqual({ statistic: 0, pValue: 1 });
     expect(sampleRatio({ observed: [10, 30, 60], expectedShares: [0.1, 0.3, 0.6] }).pValue).toBeCloseTo(1, 12);
     expect(sampleRatio({ observed: [30, 10, 60], expectedShares: [0.3, 0.1, 0.6] }).pValue).toBeCloseTo(1, 12);
-  });
-});
-
-describe('pairedBootstrap', () => {
-  const random = createRandom(9);
-  const champion = Float64Array.from({ length: 2_000 }, () => random.exponential());
-  const candidate = champion.map((v) => v + 0.1 + 0.5 * random.normal());
-
-  it('finds the interval that the normal theory gives, from the seed alone', () => {
-    const got = pairedBootstrap({ champion, candidate, confidence: 0.95, seed: 3 });
-    expect(got).toEqual(pairedBootstrap({ champion, candidate, confidence: 0.95, seed: 3 }));
-    const half = (1.96 * 0.5) / Math.sqrt(2_000);
-    expect(Math.abs(got.upper - got.lower - 2 * half)).toBeLessThan(0.15 * half);
-    expect(got).toMatchObject({ n: 2_000, clusterCount: 2_000, heavyTail: false });
-    const swapped = pairedBootstrap({ champion: candidate, candidate: champion, confidence: 0.95, seed: 3 });
-    expect(swapped.lower).toBeCloseTo(-got.upper, 12);
-    const weighted = pairedBootstrap({
-      champion,
-      candidate,
-      confidence: 0.95,
-      seed: 3,
-      statistic: (weights) => {
-        let total = 0;
-        let size = 0;
-        for (let i = 0; i < weights.length; i += 1) {
-          total += (weights[i] as number) * ((candidate[i] as number) - (champion[i] as number));
-          size += weights[i] as number;
-        }
-        return total / size;
-      },
-    });
-    expect(weighted.lower).toBeCloseTo(got.lower, 12);
-    expect(weighted.difference).toBeCloseTo(got.difference, 12);
-  });
-
-  it('is wider when whole clusters are resampled', () => {
-    const clusters = Array.from({ length: 2_000 }, (_, i) => `day ${i % 40}`);
-    const shifted = candidate.map((v, i) => v + ((i % 40) - 19.5) / 20);
-    const rows = pairedBootstrap({ champion, candidate: shifted, confidence: 0.9, seed: 1 });
-    const days = pairedBootstrap({ champion, candidate: shifted, clusters, confidence: 0.9, seed: 1 });
-    expect(days.clusterCount).toBe(40);
-    expect(days.upper - days.lower).toBeGreaterThan(3 * (rows.upper - rows.lower));
-    expect(days.difference).toBe(rows.difference);
-  });
-
-  it('says when few rows carry the variance', () => {
-    const heavy = candidate.map((v, i) => (i % 400 === 0 ? v + 40 : v));
-    expect(pairedBootstrap({ champion, candidate: heavy, confidence: 0.9, iterations: 10, seed: 1 }).heavyTail).toBe(
-      true
-    );
-    const outlier = candidate.map((v, i) => (i === 0 ? 1e8 : v));
-    expect(pairedBootstrap({ champion, candidate: outlier, confidence: 0.9, iterations: 10, seed: 1 }).heavyTail).toBe(
-      true
-    );
-    const day = Array.from({ length: 2_000 }, (_, i) => (i < 1_000 ? i % 200 : 500 + (i % 5)));
-    const lump = candidate.map((v, i) => (i >= 1_000 && i % 5 === 0 ? v + 3 : v));
-    expect(
-      pairedBootstrap({ champion, candidate: lump, clusters: day, confidence: 0.9, iterations: 10, seed: 1 }).heavyTail
-    ).toBe(true);
-    const constant = pairedBootstrap({ champion, candidate: champion, confidence: 0.9, iterations: 10, seed: 1 });
-    expect(constant).toMatchObject({ difference: 0, lower: 0, upper: 0, heavyTail: false });
-    expect(pairedBootstrap({ champion: [1], candidate: [3], confidence: 0.9, iterations: 10, seed: 1 })).toMatchObject({
-      difference: 2,
-      lower: 2,
-      upper: 2,
-      n: 1,
-      heavyTail: false,
-    });
   });
 });
