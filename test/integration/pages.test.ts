@@ -54,7 +54,8 @@ describe('pages of workflows', () => {
   const handle = (id: string) => test.client.workflow.getHandle(id);
   const page = (of: WorkflowHandle) => of.query<Metadata>('__temporal_workflow_metadata');
   const details = async (of: WorkflowHandle) => (await page(of)).currentDetails ?? '';
-  const attributes = async (id: string) => {
+  type Attributes = { readonly [name: string]: unknown };
+  const attributes = async (id: string): Promise<Attributes> => {
     const { typedSearchAttributes } = await handle(id).describe();
     const own = typedSearchAttributes.getAll().filter(({ key }) => key.name.startsWith('Retempo'));
     return Object.fromEntries(own.map(({ key, value }) => [key.name, value]));
@@ -123,7 +124,7 @@ describe('pages of workflows', () => {
     training.letGo();
 
     await until(
-      () => attributes(gate).catch((): Awaited<ReturnType<typeof attributes>> => ({})),
+      () => attributes(gate).catch((): Attributes => ({})),
       (seen) => seen[phase] === 'awaitingApproval'
     );
     expect(await attributes(gate)).toEqual({ [model]: 'm', [phase]: 'awaitingApproval', [verdict]: 'pass' });

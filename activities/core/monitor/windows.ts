@@ -3,7 +3,6 @@ import { gateDocument, type GateEvidence } from '../control/gate.js';
 import { getChampion } from '../control/versions.js';
 import type { Stores } from '../artifacts/index.js';
 import { dueWindows, type DueWindow } from '../data/index.js';
-import { checkCall } from '../artifacts/calls.js';
 import { isPortError, type Call, type MetricsSource } from '../ports/index.js';
 import type { Registry } from '../registry/index.js';
 import { judgeFeatures, trainingProfile } from './features.js';
@@ -30,7 +29,6 @@ export async function checkWindows(
   call: Call
 ): ReturnType<DataActivities['checkWindows']> {
   for (;;) {
-    checkCall(call, `checking the windows of ${input.model}`);
     try {
       return await checkOnce(dependencies, input, call);
     } catch (error) {

@@ -127,6 +127,62 @@ describe('one look', () => {
     expect(judgement.checks.find(({ name }) => name === 'slow')?.n).toBe(60 + 1_900);
   });
 
+  it('a split that was wrong once is not right because later counts even it out', () => {
+    const uneven = step(5, arm(4_000), arm(4_000));
+    // As many more of the champion as it takes to make the share of all of them 5 %.
+    const evened = step(5, arm(4_000), arm(76_000));
+    expect(last(release, [evened]).action).toBe('advance');
+    expect(looks(release, [uneven, evened]).map(({ action }) => action)).toEqual(['hold', 'hold']);
+  });
+
+  it('a step without a split has no ratio to check', () => {
+    for (const weight of [0, 100]) expect(last(release, [step(weight, arm(400), arm(400))]).action).toBe('advance');
+  });
+
+  it('data that have been missing for longer than is borne hold, and say for how long', () => {
+    const none = step(5, null, null);
+    const at = (elapsedMs: number, before: Judged | null) =>
+      judgeLook(release, { index: 0, elapsedMs }, withStep(before, none), before);
+    const first = at(0, null);
+    expect(first.action).toBe('continue');
+    const later = at(3_660_000, first.judged);
+    expect([later.action, later.reasons[0]]).toEqual(['hold', expect.stringMatching(/^errors: no data for 3.?660 s/)]);
+  });
+
+  it('a rollback needs the certainty that the release asks for', () => {
+    const counts = step(5, arm(400, 12), arm(7_600, 90));
+    const at = (alpha: number) => last({ ...release, alpha }, [counts]).checks[0]!;
+    expect(at(0.5).lower).toBeGreaterThan(at(0.001).lower!);
+    expect([at(0.5).verdict, at(0.001).verdict]).toEqual(['fail', 'inconclusive']);
+  });
+
+  it.each<readonly [keyof typeof limits, StepCounts, readonly [number, string], readonly [number, string]]>([
+    // Three times the errors of the champion.
+    ['worseThan', step(5, arm(2_000, 120), arm(38_000, 760)), [1, 'fail'], [2.9, 'inconclusive']],
+    // As many as the champion, and too many to be ignored.
+    ['safeBelow', step(5, arm(4_000, 80), arm(76_000, 1_520)), [2, 'pass'], [1.05, 'inconclusive']],
+    // None at all, on either side.
+    ['ignoreBelow', step(5, arm(400), arm(7_600)), [0.01, 'pass'], [0.0001, 'inconclusive']],
+  ])('each guardrail is judged by its own limits: %s', (limit, counts, ...expected) => {
+    for (const [value, verdict] of expected) {
+      const own = { ...limits, safeBelow: limit === 'worseThan' ? 3 : limits.safeBelow, [limit]: value };
+      const of = (errors: typeof limits, slow: typeof limits) => {
+        const asSlow = (arms: ArmCounts | null) => arms && { ...arms, slow: arms.errors };
+        const both = { ...counts, candidate: asSlow(counts.candidate), champion: asSlow(counts.champion) };
+        return verdicts(last({ ...release, guardrails: { errors, slow: { ...slow, overMs: 100 } } }, [both]));
+      };
+      const lax = { worseThan: 50, safeBelow: 100, ignoreBelow: 0.01 };
+      expect(of(own, lax)['errors'], `${limit} ${value}`).toBe(verdict);
+      expect(of(lax, own)['slow'], `${limit} ${value}`).toBe(verdict);
+    }
+  });
+
+  it('says what comes next: the weight that the holdback leaves, then the end', () => {
+    const baked: ReleaseSpec = { ...release, holdbackPercent: 10 };
+    expect(last(baked, [step(50, arm(4_000), arm(4_000))]).reasons.at(-1)).toContain('advance to 90 %');
+    expect(last(baked, [step(25, arm(4_000), arm(12_000))]).reasons.at(-1)).toContain('advance to 50 %');
+  });
+
   it('unbounded ends are null, so that what is stored is JSON', () => {
     const judgement = last(release, [step(5, arm(3), arm(57))]);
     expect(judgement.checks[0]).toMatchObject({ upper: null });
