@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runGate } from '@retempo/analysis';
 import type { ArtifactRef, GateInput, ModelSpec, VersionRecord } from '@retempo/workflows/contracts';
 import { createStores } from '../artifacts/index.js';
 import { writeRows } from '../data/support.test.util.js';
@@ -198,6 +199,23 @@ describe('the gate on files', () => {
     await world.registry.deleteDocument(gateDocument('m', releaseId), call());
     expect(await ask(input)).toEqual(first);
     expect((await evidence()).seed).toBe(seed);
+  });
+
+  it('anybody can derive the decision again: rows, recorded policy and recorded seed give every number', async () => {
+    await ask(await question({ champion: await predictions(predict(0.48)) }));
+    const { seed, policy, result } = await evidence();
+    const { metrics, minRows, confidence, slices } = policy;
+    const again = runGate({
+      gate: { metrics, minRows, confidence, slices, anchor: null, iterations: 10_000, seed },
+      rows: Array.from({ length: rows }, (_, n) => ({
+        key: `r${n}`,
+        cluster: `u${n}`,
+        label: labelOf(n),
+        candidate: predict(0.5)(n),
+        champion: predict(0.48)(n),
+      })),
+    });
+    expect(result).toEqual(JSON.parse(JSON.stringify(again)));
   });
 
   const broken: readonly (readonly [string, () => Promise<ArtifactRef>, string])[] = [
