@@ -136,12 +136,15 @@ export function createServingActivities(dependencies: ServingDependencies): Serv
   });
 }
 
-/** The first reason of a rollback is what people are told at the end: it says where to look. */
+/** The first reason is what people are told: of a rollback at the end, of a hold while it lasts. It says where to look. */
 function withNextStep(
   { action, reasons }: ReturnType<typeof judgeLook>,
   { candidate, endpoint }: ObserveInput
 ): readonly string[] {
-  if (action !== 'rollback') return reasons;
   const [first = 'a guardrail failed', ...more] = reasons;
-  return [`${first}; find its cause in the requests of ${candidate} in the request log of ${endpoint}`, ...more];
+  if (action === 'rollback')
+    return [`${first}; find its cause in the requests of ${candidate} in the request log of ${endpoint}`, ...more];
+  if (action === 'hold')
+    return [`${first}; look at what reaches ${candidate} on ${endpoint}, then promote or roll back`, ...more];
+  return reasons;
 }
