@@ -139,6 +139,7 @@ describe('canary step machine', () => {
     }
     const third = afterLook(state, look('advance', false), release, 3);
     expect([third.move.kind, third.state.phase]).toEqual(['stay', 'held']);
+    expect(third.state.heldBecause).toMatch(/^somebody else keeps changing the weights .*: stop it, then resume$/);
   });
 
   it('17: a pause freezes weight and step time but not the guardrails', () => {

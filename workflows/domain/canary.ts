@@ -99,7 +99,7 @@ export function afterLook(state: CanaryState, look: CanaryEvidence, release: Rel
       return stay({
         ...struck,
         phase: 'held',
-        heldBecause: 'somebody else keeps changing the weights of this endpoint',
+        heldBecause: 'somebody else keeps changing the weights of this endpoint: stop it, then resume',
       });
     }
     return { state: struck, move: { kind: 'setWeight', weight: currentWeight(state, release) } };
