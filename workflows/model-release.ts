@@ -33,9 +33,6 @@ import type { trainingPipeline } from './training-pipeline.js';
 import type { validationGate } from './validation-gate.js';
 import { phaseReporter, showDetails, startAttributes, summaryLine } from './visibility.js';
 
-/** How a release ends that its gate does not let pass. */
-const refusals = { fail: 'refusedByGate', inconclusive: 'refusedByGate', noData: 'noData', error: 'error' } as const;
-
 /** How a release ends whose canary was not promoted. */
 const canaryEnds = {
   aborted: 'cancelled',
@@ -163,10 +160,12 @@ class Release {
   }
 
   private afterGate(gate: GateResult, version: VersionRecord): ReleaseOutcome | null {
-    const reason = `gate ${gate.verdict}: ${gate.reasons.join('; ')}`;
-    this.decide('gate', `gate ${gate.verdict}`, gate.reasons.join('; '), version.version);
-    if (gate.verdict !== 'pass') {
-      return { result: refusals[gate.verdict], helped: false, version: version.version, reason };
+    const { verdict } = gate;
+    const reasons = gate.reasons.join('; ');
+    this.decide('gate', `gate ${verdict}`, reasons, version.version);
+    if (verdict !== 'pass') {
+      const result = verdict === 'noData' || verdict === 'error' ? verdict : 'refusedByGate';
+      return { result, helped: false, version: version.version, reason: `gate ${verdict}: ${reasons}` };
     }
     if (gate.approval !== null && gate.approval.decision !== 'approved') {
       const by = gate.approval.by[0];
