@@ -1,4 +1,6 @@
-import { configJsonSchema } from '@retempo/workers';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { configJsonSchema, ConfigurationError, formatProblem, loadConfig } from '@retempo/workers';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { providers } from './session.js';
@@ -146,6 +148,32 @@ describe('the entry of a local site', () => {
   it.each(['pools', 'endpoints'])('%s: names are names', (path) => {
     for (const name of ['Größe', 'UPPER', 'with space', '../up', '🛫', 'a'.repeat(64), '']) {
       expect(problemsOf([path, name], path === 'pools' ? { slots: 1 } : {}).length, name).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('a port of an endpoint', () => {
+  it('is refused where the metrics of the workers have it, before anything is started', async () => {
+    const folder = mkdtempSync(`${tmpdir()}/retempo-ports-`);
+    mkdirSync(`${folder}/models`);
+    const problemsWith = (port: number): Promise<readonly string[]> => {
+      const sites = 'sites:\n  onprem.local: { endpoints: { late: { dataPort: 9464 } } }\n';
+      writeFileSync(`${folder}/retempo.yaml`, `${sites}metrics: { port: ${port} }\n`);
+      return loadConfig({ folder, providers: providers() }).then(
+        () => [],
+        (error: unknown) => {
+          if (error instanceof ConfigurationError) return error.problems.map(formatProblem);
+          throw error;
+        }
+      );
+    };
+    try {
+      expect(await problemsWith(9464)).toEqual([
+        'retempo.yaml:2:40  sites.onprem.local.endpoints.late.dataPort: expected a port of its own, got 9464, which metrics.port has; 0 takes any free one',
+      ]);
+      expect(await problemsWith(9465)).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 });

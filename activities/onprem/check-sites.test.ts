@@ -8,7 +8,8 @@ afterAll(() => rmSync(stateFolder, { recursive: true, force: true }));
 mkdirSync(`${stateFolder}/east`);
 symlinkSync(`${stateFolder}/east`, `${stateFolder}/link`);
 
-const problemsOf = (sites: { readonly [id: string]: unknown }) => onprem().checkSites?.(sites, { stateFolder }) ?? [];
+const problemsOf = (sites: { readonly [id: string]: unknown }, ports: { readonly [key: string]: number } = {}) =>
+  onprem().checkSites?.(sites, { stateFolder, ports }) ?? [];
 
 describe('folders of several sites', () => {
   it.each([
@@ -105,5 +106,16 @@ describe('ports of several endpoints', () => {
     expect(problem?.message).toBe(
       'expected a port of its own, got 8500, which sites.onprem.a.endpoints.x.dataPort has; 0 takes any free one'
     );
+  });
+
+  it('are refused where something else of the configuration has one', () => {
+    const sites = { 'onprem.a': { endpoints: { x: { dataPort: 9464, adminPort: 0 } } } };
+    expect(problemsOf(sites, { 'metrics.port': 9464 })).toEqual([
+      {
+        path: ['onprem.a', 'endpoints', 'x', 'dataPort'],
+        message: 'expected a port of its own, got 9464, which metrics.port has; 0 takes any free one',
+      },
+    ]);
+    expect(problemsOf(sites, { 'metrics.port': 9465 })).toEqual([]);
   });
 });

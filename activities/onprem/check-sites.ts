@@ -16,13 +16,13 @@ interface Opened {
  */
 export function checkSites(
   sites: { readonly [id: string]: unknown },
-  context: { readonly stateFolder: string }
+  context: { readonly stateFolder: string; readonly ports: { readonly [key: string]: number } }
 ): readonly ConfigProblem[] {
   const opened = Object.entries(sites).flatMap(([id, entry]): readonly Opened[] => {
     const { config, problems } = readConfig(entry);
     return problems.length > 0 ? [] : [{ id, config, folder: real(resolve(context.stateFolder, config.root ?? id)) }];
   });
-  return [...sharedFolders(opened), ...sharedPorts(opened)];
+  return [...sharedFolders(opened), ...sharedPorts(opened, context.ports)];
 }
 
 function sharedFolders(opened: readonly Opened[]): readonly ConfigProblem[] {
@@ -51,8 +51,8 @@ function real(path: string): string {
   return above === path ? path : join(real(above), path.slice(above.length));
 }
 
-function sharedPorts(opened: readonly Opened[]): readonly ConfigProblem[] {
-  const taken = new Map<number, string>();
+function sharedPorts(opened: readonly Opened[], others: { readonly [key: string]: number }): readonly ConfigProblem[] {
+  const taken = new Map(Object.entries(others).map(([key, port]) => [port, key]));
   const found: ConfigProblem[] = [];
   for (const { id, config } of opened) {
     for (const [endpoint, options] of Object.entries(config.endpoints)) {

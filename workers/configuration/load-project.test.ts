@@ -36,6 +36,18 @@ describe('sites that do not go together', () => {
     ]);
     expect(await sites(text.replace('site: onprem.west', 'site: onprem.east'))).toEqual([]);
   });
+
+  it('an endpoint that no model is released to, wherever it is named', async () => {
+    const site = 'sites:\n  onprem.east: { endpoints: { lat: { dataPort: 8500 } } }\n';
+    const endpoints = 'endpoints:\n  late: { site: onprem.east }\n  other: { site: onprem.east }\n';
+    expect(await sites(site + endpoints)).toEqual([
+      'retempo.yaml:5:3  endpoints.other: no model is released to endpoint other; known: late',
+      'retempo.yaml:2:31  sites.onprem.east.endpoints.lat: no model is released to endpoint lat; did you mean "late"?',
+    ]);
+    expect(
+      await lines({ 'retempo.yaml': site, 'models/late.yaml': `${simple}release: { to: 'endpoint:lat' }\n` })
+    ).toEqual([]);
+  });
 });
 
 describe('loadProject', () => {

@@ -90,6 +90,8 @@ export async function loadProject(options: LoadOptions): Promise<Project> {
     problems.push(...result.problems);
     if (result.model !== undefined) models.push(result.model);
   }
+  // Only when every model is known: an endpoint of a broken file is not one that nobody has.
+  if (problems.length === 0) problems.push(...checkEndpoints(config, seen).map(main.place));
   if (problems.length > 0) throw new ConfigurationError(problems);
   return { config, models: models.sort((left, right) => (left.draft.model < right.draft.model ? -1 : 1)) };
 }
@@ -218,13 +220,14 @@ function checkConfig(input: ConfigInput, providers: readonly ConfigurationChecke
 /** What is wrong between sites that are right by themselves. */
 function checkSites(
   input: ConfigInput,
-  { stateFolder }: RetempoConfig,
+  { stateFolder, metricsPort }: RetempoConfig,
   providers: readonly ConfigurationChecker[]
 ): readonly FoundProblem[] {
   const sites = Object.entries(input.sites ?? {});
+  const ports = metricsPort === null ? {} : { 'metrics.port': metricsPort };
   const found = providers.flatMap((provider): readonly FoundProblem[] => {
     const own = Object.fromEntries(sites.filter(([site]) => site.split('.')[0] === provider.name));
-    const problems = provider.checkSites?.(own, { stateFolder }) ?? [];
+    const problems = provider.checkSites?.(own, { stateFolder, ports }) ?? [];
     return problems.map(({ path, message }) => ({ path: ['sites', ...path], message }));
   });
   const listedBy = new Map<string, string>();
@@ -262,6 +265,23 @@ function checkOthers(file: string, given: ModelSections, seen: SeenModel[]): rea
   }
   seen.push({ file, model, endpoint });
   return found;
+}
+
+/** An endpoint that no model is released to is mostly a typing error, and what is set for it would never count. */
+function checkEndpoints(config: RetempoConfig, seen: readonly SeenModel[]): readonly FoundProblem[] {
+  const released = seen.map(({ endpoint }) => endpoint);
+  const named = [
+    ...Object.keys(config.endpoints).map((endpoint) => ['endpoints', endpoint]),
+    ...Object.entries(config.sites).flatMap(([site, entry]) =>
+      (keysUnder(entry, 'endpoints') ?? []).map((endpoint) => ['sites', site, 'endpoints', endpoint])
+    ),
+  ];
+  return named.flatMap((path): readonly FoundProblem[] => {
+    const endpoint = path.at(-1) ?? '';
+    if (released.includes(endpoint)) return [];
+    const message = `no model is released to endpoint ${endpoint}`;
+    return [{ path, message, suggestion: didYouMean(endpoint, released) }];
+  });
 }
 
 /** Where `endpoints` says; else the site whose entry lists the endpoint; else the first site. */

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DevServerError } from './dev-server-error.js';
 import { fetchServerBinary, sha256OfFile } from './fetch-server-binary.js';
 import { findServerBinary } from './find-server-binary.js';
+import { makeFolder } from './make-folder.js';
 import { serverPins } from './pins.js';
 import type { ServerPin } from './pins.js';
 
@@ -178,6 +179,21 @@ it('says which cache folder cannot be written, and what to name instead', async 
   expect(error.problem).toBe('cacheFolder');
   expect(error.message).toContain(join(folder, 'file', 'cache'));
   expect(error.message).toContain('RETEMPO_CACHE');
+});
+
+it.runIf(process.platform === 'linux')(
+  'says so too below /proc, where Node tries to make a folder for ever',
+  async () => {
+    const target = '/proc/retempo/cache/temporal';
+    const error = await failure(fetchServerBinary({ pin, target, sources: { vendorUrl: nobody, pip: [] } }));
+    expect([error.problem, error.message]).toEqual(['cacheFolder', expect.stringContaining('/proc/retempo/cache')]);
+  }
+);
+
+it('makes a cache folder that several want at once', async () => {
+  const deep = join(folder, 'a', 'b', 'c');
+  await Promise.all(Array.from({ length: 8 }, () => makeFolder(deep)));
+  expect((await stat(deep)).isDirectory()).toBe(true);
 });
 
 describe('finding the server program', () => {

@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { extractFromTarGz, extractFromZip } from './archives.js';
 import { DevServerError, messageOf } from './dev-server-error.js';
+import { makeFolder } from './make-folder.js';
 import { pinnedServerVersion } from './pins.js';
 import type { ServerPin } from './pins.js';
 
@@ -77,7 +78,7 @@ export async function fetchServerBinary(options: {
 }
 
 async function workFolder(folder: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   return mkdtemp(join(folder, '.fetch-'));
 }
 

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, open, stat } from 'node:fs/promises';
+import { appendFile, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DevServerError, messageOf } from './dev-server-error.js';
@@ -7,6 +7,7 @@ import { findServerBinary } from './find-server-binary.js';
 import type { FindServerBinaryOptions } from './find-server-binary.js';
 import { startGuarded } from './guarded-process.js';
 import type { GuardedProcess } from './guarded-process.js';
+import { makeFolder } from './make-folder.js';
 import { freePort, listenerOf, portIsFree } from './processes.js';
 import { serverProblem } from './reach-server.js';
 import { findDevServer, forgetDevServer, recordDevServer } from './server-record.js';
@@ -82,7 +83,7 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     );
   }
   const folder = join(stateFolder, 'temporal');
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+  await makeFolder(folder).catch((error: unknown) => {
     throw new DevServerError(
       'stateFolder',
       `the state folder ${stateFolder} cannot be used (${messageOf(error)}); choose a folder that can be written (state: in retempo.yaml)`

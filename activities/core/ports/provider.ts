@@ -49,10 +49,13 @@ export interface Provider {
   site(input: { readonly id: string; readonly config: unknown; readonly context: ProviderContext }): Promise<Site>;
   /** Everything that is wrong with a site's configuration, as `{ path, expected }`; an empty list means nothing. */
   checkConfig(config: unknown): readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
-  /** Everything that is wrong between this provider's sites, such as a folder that two share; paths begin with the site's id. */
+  /**
+   * Everything that is wrong between this provider's sites, such as a folder that two share; paths begin with the site's id.
+   * `ports`: loopback ports that the configuration gives to something else, by the key that does.
+   */
   checkSites?(
     sites: { readonly [id: string]: unknown },
-    context: { readonly stateFolder: string }
+    context: { readonly stateFolder: string; readonly ports: { readonly [key: string]: number } }
   ): readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
   /** JSON Schema (draft 2020-12) of a site's entry, for editors. */
   configJsonSchema?(): object;
