@@ -67,6 +67,34 @@ describe('A4: nothing is reached through symbolic links', () => {
     expect(await readdir(folder)).not.toContain('nowhere');
   });
 
+  it('lists nothing through a link, and nothing above its root', async () => {
+    await mkdir(join(folder, 'outside', 'deep'), { recursive: true });
+    await writeFile(join(folder, 'outside', 'deep', 'secret'), 'x');
+    await symlink(join(folder, 'outside'), join(root, 'out'));
+    for (const prefix of ['out/', 'out/deep/', 'out/deep/sec']) {
+      await expect(list(prefix)).rejects.toMatchObject({ class: 'Integrity' });
+    }
+    for (const prefix of ['../', '../outside/', '/', 'a/../..', 'a\0']) {
+      await expect(list(prefix), prefix).rejects.toMatchObject({ class: 'InvalidSpec' });
+    }
+  });
+
+  it('takes no id of an upload for a way out of its folder', async () => {
+    const victim = join(folder, 'victim');
+    await mkdir(victim);
+    await writeFile(join(victim, 'about.json'), JSON.stringify({ v: 1, key: 'k', size: 1 }));
+    await store.upload.begin('k', 1, call());
+    for (const id of ['../../../victim', '..', '.', '', 'A'.repeat(32)]) {
+      const upload = { key: 'k', id };
+      const refused = { class: 'InvalidSpec' };
+      await expect(store.upload.abort(upload, call())).rejects.toMatchObject(refused);
+      await expect(store.upload.part(upload, 1, Buffer.from('x'), call())).rejects.toMatchObject(refused);
+      await expect(store.upload.confirmed(upload, call())).rejects.toMatchObject(refused);
+      await expect(store.upload.complete(upload, [], call())).rejects.toMatchObject(refused);
+    }
+    expect(await readdir(victim)).toEqual(['about.json']);
+  });
+
   it('keeps its own folder to itself', async () => {
     await put('a', '1');
     for (const key of ['.retempo-store/locks/x', '.Retempo-Store/x', '.retempo-store']) {
