@@ -74,13 +74,14 @@ describe('awaitJob', () => {
   });
 
   it('the limit of queueing holds over the death of a worker: its successor goes on counting', async () => {
-    const details = { queuedSinceMs: Date.now() - 60_000 };
-    await expect(wait([queued], { queuedLimitMs: 50_000, details })).rejects.toMatchObject({
+    // A successor that began to count anew would wait for an hour.
+    const details = { queuedSinceMs: Date.now() - 2 * 3_600_000 };
+    await expect(wait([queued], { queuedLimitMs: 3_600_000, details })).rejects.toMatchObject({
       type: 'Retempo.CapacityUnavailable',
       nonRetryable: true,
       message: expect.stringContaining('slot') as string,
     });
-    await expect(wait([queued, ended], { queuedLimitMs: 50_000 })).resolves.toBeDefined();
+    await expect(wait([queued, ended], { queuedLimitMs: 3_600_000 })).resolves.toBeDefined();
   });
 
   it('a job that has started is not counted as queued, however long it waited before', async () => {
