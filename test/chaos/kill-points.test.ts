@@ -2,11 +2,17 @@ import { governorId } from '@retempo/workflows/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingServer } from '../support/server-peer.js';
 import { model, startChaosWorld, type ChaosWorld } from '../support/chaos/chaos-world.js';
-import { nameOf, promotionPoints, rollbackPoints, type PointGroup } from '../support/chaos/kill-points.js';
+import {
+  callsWithoutPoint,
+  nameOf,
+  promotionPoints,
+  rollbackPoints,
+  type PointGroup,
+} from '../support/chaos/kill-points.js';
 import { problemsOf } from '../support/chaos/oracle.js';
 import { chosen, createReport, isShort, randomOf, seed } from '../support/chaos/run-mode.js';
 import { onlyWorker, startFirstChampion, strikeAt } from '../support/chaos/scenes.js';
-import type { Point } from '../support/chaos/worker-process.js';
+import type { Point, WorkerProcess } from '../support/chaos/worker-process.js';
 
 // kill -9 at every await point of a release: a process that dies before or after a call, and a new one that takes over.
 // Whatever the point, the end is that of an undisturbed run. One installation for all.
@@ -39,6 +45,9 @@ function each({ proves, step, points }: PointGroup): readonly Chain[] {
   return points.map((point) => ({ title: `${proves}: ${step}: ${nameOf(point)}`, points: [point] }));
 }
 
+/** Vitest cuts what it fills in by name, and titles that are cut are no longer told apart. */
+const named = (all: readonly Chain[]) => all.map(({ title, points }) => [title, points] as const);
+
 /** Calls are counted from the start of each worker, so the first of its name is reached in any order. */
 function oneOf({ points }: PointGroup): Point {
   return chosen(
@@ -52,13 +61,36 @@ describe.skipIf(missing !== null)('kill -9 of the worker', () => {
   beforeAll(async () => {
     world = await startChaosWorld({ name: 'kill' });
     await startFirstChampion(world);
+    // Of the releases that follow, each has a version to retire: the one before its champion.
+    await world.outcomeOf(await world.retrain('second version'));
   });
   afterAll(async () => {
     report.print('kill -9 at await points');
     await world?.close();
   });
 
-  it.each(chains)('$title', async ({ title, points }) => {
+  /** Counts from now on. */
+  const counting = async (): Promise<WorkerProcess> => {
+    const worker = await onlyWorker(world);
+    await worker.arm({ call: 'none', nth: 1, when: 'before' });
+    return worker;
+  };
+
+  it('an undisturbed release awaits nothing that has no point', async () => {
+    const worker = await counting();
+    const { result } = await world.outcomeOf(await world.retrain('undisturbed'));
+    expect(result).toBe('promoted');
+    const counts = await worker.counts();
+    expect(counts).toMatchObject({
+      'activity.submitJob': 3,
+      'activity.setTraffic': 3,
+      'activity.setChampion': 1,
+      'activity.retireVersion': 1,
+    });
+    expect(callsWithoutPoint(counts, promotionPoints)).toEqual([]);
+  });
+
+  it.each(named(chains))('%s', async (title, points) => {
     await report.timed(title, async () => {
       const before = (await world.status()).champion;
       const strikes = await strikeAt(world, points);
@@ -75,7 +107,21 @@ describe.skipIf(missing !== null)('kill -9 of the worker', () => {
     // Time enough to press the button while the candidate has weight.
     beforeAll(() => world.apply({ release: { lookEvery: '60s' } }));
 
-    it.each(waysBack)('$title', async ({ title, points }) => {
+    it('awaits nothing that has no point', async () => {
+      const runId = await world.retrain('undisturbed, rolled back');
+      await world.until('the candidate has weight', world.weights, (weights) => Object.keys(weights).length === 2);
+      const worker = await counting();
+      await world.starters.rollback({ model, actor: 'ann', reason: 'chaos' });
+      const { result } = await world.outcomeOf(runId);
+      expect(result).toBe('rolledBack');
+      const counts = await worker.counts();
+      expect(counts['activity.setTraffic']).toBeGreaterThan(0);
+      expect(
+        callsWithoutPoint(counts, [...rollbackPoints, ...promotionPoints.filter(({ proves }) => proves === 'P3')])
+      ).toEqual([]);
+    });
+
+    it.each(named(waysBack))('%s', async (title, points) => {
       await report.timed(title, async () => {
         const before = (await world.status()).champion;
         const runId = await world.retrain(title);

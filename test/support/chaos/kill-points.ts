@@ -23,7 +23,7 @@ const count = (last: number): readonly number[] => Array.from({ length: last }, 
  */
 export const promotionPoints: readonly PointGroup[] = [
   { proves: 'P3', step: 'save governor', points: both('activity.saveGovernor', 1, 2) },
-  { proves: 'A1', step: 'freeze data', points: both('activity.snapshotData') },
+  { proves: 'A1', step: 'freeze data', points: [...both('activity.getChampion'), ...both('activity.snapshotData')] },
   {
     proves: 'J1 J2',
     step: 'submit',
@@ -37,7 +37,11 @@ export const promotionPoints: readonly PointGroup[] = [
   {
     proves: 'G2 G4',
     step: 'set traffic',
-    points: [...both('activity.setTraffic', 1, 2), ...both('serving.setTraffic', 1, 2)],
+    points: [
+      ...both('activity.describeEndpoint', 1, 2, 4),
+      ...both('activity.setTraffic', 1, 2),
+      ...both('serving.setTraffic', 1, 2),
+    ],
   },
   { proves: '14', step: 'observe', points: [...both('activity.observe', 1, 2), ...both('metrics.readArms', 1)] },
   {
@@ -49,6 +53,11 @@ export const promotionPoints: readonly PointGroup[] = [
       ...both('activity.setTraffic', 3),
       ...both('serving.setTraffic', 3),
     ],
+  },
+  {
+    proves: '6',
+    step: 'retire the one before',
+    points: [...both('activity.retireVersion'), ...both('serving.retire')],
   },
   { proves: 'P3', step: 'finish', points: [...both('activity.exportRun'), ...both('activity.resetMonitor')] },
   { proves: 'A1 P3', step: 'every write of the store', points: count(20).flatMap((nth) => both('store.put', nth)) },
@@ -67,6 +76,25 @@ export const rollbackPoints: readonly PointGroup[] = [
       ...both('serving.retire'),
     ],
   },
+  { proves: 'A1 P3', step: 'every write of the store', points: count(4).flatMap((nth) => both('store.put', nth)) },
 ];
+
+/**
+ * Calls without points of their own: reads of a port inside an activity that has points before and after it, updates of a
+ * document, which are one write of the store, and what the governor asks about its run now and then.
+ */
+const withoutPoints =
+  /^(store\.(head|read|list)|registry\.(getAlias|readDocument|updateDocument|listDocuments|listVersions|getVersion)|serving\.describe|activity\.describeRelease)$/;
+
+/** Calls of a worker for which no group has a point: await points that nobody is killed at. */
+export const callsWithoutPoint = (
+  counts: { readonly [call: string]: number },
+  groups: readonly PointGroup[]
+): readonly string[] => {
+  const known = new Set(groups.flatMap(({ points }) => points.map(({ call }) => call)));
+  return Object.keys(counts).filter(
+    (call) => !call.endsWith(':answered') && !known.has(call) && !withoutPoints.test(call)
+  );
+};
 
 export const nameOf = ({ call, nth, when }: Point): string => `${when} ${call} #${nth}`;
