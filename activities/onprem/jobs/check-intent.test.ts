@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import type { JobIntent, JobRef } from '@retempo/workflows/contracts';
+import type { JobIntent, JobRef, JobSpec } from '@retempo/workflows/contracts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createLocalJobs } from './local-jobs.js';
 
@@ -45,6 +45,10 @@ const wrong: readonly (readonly [what: string, change: object, message: RegExp])
   ['a huge release', { releaseId: huge }, /releaseId must be a text/],
   ['a step that is a list', { step: ['train'] }, /step must be a text/],
   ['no spec', { spec: null }, /spec must be an object, not null/],
+  ['an attempt that is a text', { attempt: '1' }, /attempt must be a whole number from 1, not "1"/],
+  ['attempt 0', { attempt: 0 }, /attempt must be/],
+  ['an attempt beyond counting', { attempt: 1e300 }, /attempt must be/],
+  ['a digest of the spec that is a number', { specDigest: 7 }, /specDigest must be a text/],
   ['a pool that is not there', { pool: 'größer' }, /no pool "größer"; it has: cpu/],
   ['a pool that is an object', { pool: { name: 'cpu' } }, /no pool/],
 ];
@@ -59,6 +63,16 @@ const wrongSpec: readonly (readonly [what: string, change: object, message: RegE
   ['an input that leaves its folder', { inputs: { '../x': ref } }, /not a name of an input: "\.\.\/x"/],
   ['an input with a unicode name', { inputs: { größe: ref } }, /not a name of an input/],
   ['an input with a huge name', { inputs: { [huge]: ref } }, /^not a name of an input: "x{79}; use letters/],
+  ['an input that is a text', { inputs: { data: 'file:///x' } }, /input data is not the reference .*: "file/],
+  ['an input without digest', { inputs: { data: { ...ref, digest: undefined } } }, /input data is not the reference/],
+  ['code that is a path', { code: '../../x' }, /spec\.code is not the reference of an artifact .*: "\.\.\/\.\.\/x"/],
+  ['code with a huge digest', { code: { ...ref, digest: huge } }, /spec\.code is not/],
+  ['code of -1 bytes', { code: { ...ref, bytes: -1 } }, /spec\.code is not/],
+  ['a checkpoint that is null', { checkpoint: null }, /spec\.checkpoint is not .*: null/],
+  ['a checkpoint of another version', { checkpoint: { ...ref, v: 2 } }, /spec\.checkpoint is not/],
+  ['an accelerator', { accelerator: { kind: 'größe', count: 1 } }, /counts no accelerators/],
+  ['a capacity that does not exist', { capacity: 'cheap' }, /one of onDemand, spot, reserved, flex, not "cheap"/],
+  ['no capacity', { capacity: undefined }, /spec\.capacity must be/],
   ['parameters that are a text', { parameters: 'x' }, /spec\.parameters must be an object/],
   ['an environment that is a list', { env: ['A=1'] }, /spec\.env must be an object/],
   ['a variable with an equals sign', { env: { 'A=B': 'x' } }, /not a name of an environment variable/],
@@ -69,6 +83,9 @@ const wrongSpec: readonly (readonly [what: string, change: object, message: RegE
   ['endless time', { timeoutMs: Number.POSITIVE_INFINITY }, /timeoutMs/],
   ['time as a text', { timeoutMs: '60s' }, /timeoutMs/],
 ];
+
+/** A key that is added to the contract and not named here does not compile. */
+type EveryKey<T> = { readonly [key in keyof T]-?: true };
 
 describe('what can never run here', () => {
   it.each([
@@ -84,6 +101,34 @@ describe('what can never run here', () => {
     });
     await creating.catch((error: Error) => expect(error.message.length).toBeLessThan(300));
     expect(readdirSync(root)).toEqual([]);
+  });
+
+  it('every part of an intent is among them', () => {
+    const intent: EveryKey<JobIntent> = {
+      key: true,
+      releaseId: true,
+      step: true,
+      attempt: true,
+      specDigest: true,
+      owner: true,
+      pool: true,
+      spec: true,
+    };
+    const spec: EveryKey<JobSpec> = {
+      program: true,
+      code: true,
+      inputs: true,
+      parameters: true,
+      env: true,
+      checkpoint: true,
+      accelerator: true,
+      replicas: true,
+      capacity: true,
+      timeoutMs: true,
+    };
+    const partsOf = (cases: typeof wrong) => new Set(cases.flatMap(([, change]) => Object.keys(change)));
+    expect(partsOf(wrong)).toEqual(new Set(Object.keys(intent)));
+    expect(partsOf(wrongSpec)).toEqual(new Set(Object.keys(spec)));
   });
 
   it.each(['', '..', '../../etc', 'a/b', 'ä'.repeat(64), `${'a'.repeat(64)}/x`, '\u0000', huge])(

@@ -99,9 +99,20 @@ const changed = ({ refusal, state }: Changed): Answer =>
 
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 
-const posts: { readonly [path: string]: (body: unknown, control: Control) => Answer | Promise<Answer> } = {
+/** Keys that each POST of the admin port knows. */
+export const adminKeys = {
+  '/deploy': ['key', 'version', 'digest', 'filesDigest', 'epoch'],
+  '/traffic': ['weights', 'ifRevision', 'epoch', 'lease'],
+  '/retire': ['version', 'epoch'],
+  '/counts': ['versions', 'revisions', 'slowOverMs'],
+  '/flush': [],
+} as const;
+
+type Post = (body: unknown, control: Control) => Answer | Promise<Answer>;
+
+const posts: { readonly [path: string]: Post } = {
   '/deploy': (body, control) => {
-    const fields = fieldsOf(body, 'deploy', ['key', 'version', 'digest', 'filesDigest', 'epoch']);
+    const fields = fieldsOf(body, 'deploy', adminKeys['/deploy']);
     return changed(
       control.deploy({
         key: textOf(fields, 'key'),
@@ -113,7 +124,7 @@ const posts: { readonly [path: string]: (body: unknown, control: Control) => Ans
     );
   },
   '/traffic': (body, control) => {
-    const fields = fieldsOf(body, 'traffic', ['weights', 'ifRevision', 'epoch', 'lease']);
+    const fields = fieldsOf(body, 'traffic', adminKeys['/traffic']);
     const { weights } = fields;
     if (!isObject(weights)) throw new BadInput('weights must be an object of version id to whole percent');
     const entries = Object.entries(weights).map(([id, weight]): [VersionId, number] => {
@@ -130,13 +141,13 @@ const posts: { readonly [path: string]: (body: unknown, control: Control) => Ans
     );
   },
   '/retire': (body, control) => {
-    const fields = fieldsOf(body, 'retire', ['version', 'epoch']);
+    const fields = fieldsOf(body, 'retire', adminKeys['/retire']);
     return changed(
       control.retire({ version: versionOf(fields['version'], 'version'), epoch: wholeOf(fields, 'epoch') })
     );
   },
   '/counts': async (body, control) => {
-    const fields = fieldsOf(body, 'counts', ['versions', 'revisions', 'slowOverMs']);
+    const fields = fieldsOf(body, 'counts', adminKeys['/counts']);
     const { revisions } = fields;
     return {
       status: 200,
@@ -148,10 +159,10 @@ const posts: { readonly [path: string]: (body: unknown, control: Control) => Ans
     };
   },
   '/flush': async (body, control) => {
-    fieldsOf(body, 'flush', []);
+    fieldsOf(body, 'flush', adminKeys['/flush']);
     return { status: 200, body: await control.flushLog() };
   },
-};
+} satisfies { readonly [path in keyof typeof adminKeys]: Post };
 
 async function readBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Call } from '@retempo/activities/ports';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { adminKeys } from './admin.js';
 import { routerFiles, type RouterProcess } from './layout.js';
 import { createOnpremServing } from './onprem-serving.js';
 import { logisticModel, logisticRequest } from './tiny-model.test.support.js';
@@ -88,7 +89,7 @@ describe('ports of an endpoint', () => {
   it('each does its own only: the data port changes nothing, the admin port infers nothing', async () => {
     const { adminPort, dataPort, token } = router();
     const authorization = `Bearer ${token}`;
-    for (const path of ['/endpoint', '/traffic', '/deploy', '/retire', '/counts', '/flush']) {
+    for (const path of ['/endpoint', ...Object.keys(adminKeys)]) {
       const init = path === '/endpoint' ? {} : { method: 'POST', body: '{}' };
       const answer = await fetch(`http://127.0.0.1:${dataPort}${path}`, { ...init, headers: { authorization } });
       expect([path, answer.status]).toEqual([path, 404]);
@@ -210,5 +211,99 @@ describe('ports of an endpoint', () => {
     expect([answer.status, error.class]).toEqual([400, 'InvalidSpec']);
     expect(error.message).toContain(message);
     expect(readFileSync(routerFiles(join(root, endpoint)).record, 'utf8')).toBe(before);
+  });
+
+  describe('every key of the admin port', () => {
+    const long = 'x'.repeat(1_000);
+    const notText = [undefined, null, 7, true, '', ['x'], { x: 1 }, long];
+    const notVersion = [...notText, 'größe', '🛫', '../v1', 'a/b', '..', 'nul\0', '__proto__ x'];
+    const notWhole = [undefined, null, '1', true, -1, 0.5, 1e300, [1], { x: 1 }];
+    const notList = [undefined, null, 'v1', 7, true, { v1: 1 }];
+    const good = {
+      '/deploy': {
+        key: 'k9',
+        version: 'v9',
+        digest: `sha256:${'1'.repeat(64)}`,
+        filesDigest: '1'.repeat(64),
+        epoch: 1,
+      },
+      '/traffic': { weights: { v1: 100 }, ifRevision: 'r1', epoch: 1, lease: { seconds: 60, fallback: 'v1' } },
+      '/retire': { version: 'v9', epoch: 1 },
+      '/counts': { versions: ['v1'], revisions: ['r1'], slowOverMs: 5 },
+      '/flush': {},
+    };
+    /** A key that is added to the admin port without a line here does not compile. */
+    const bad: {
+      readonly [path in keyof typeof adminKeys]: {
+        readonly [key in (typeof adminKeys)[path][number]]: readonly unknown[];
+      };
+    } = {
+      '/deploy': {
+        key: notText,
+        version: notVersion,
+        digest: [...notVersion, `sha256:${'g'.repeat(64)}`, '1'.repeat(64)],
+        filesDigest: [...notVersion, 'G'.repeat(64), `sha256:${'1'.repeat(64)}`],
+        epoch: notWhole,
+      },
+      '/traffic': {
+        weights: [
+          ...notList.slice(0, -1),
+          [],
+          { v1: '100' },
+          { v1: null },
+          { '../v1': 100 },
+          { [long]: 100 },
+          { v1: 101 },
+          {},
+        ],
+        ifRevision: notText,
+        epoch: notWhole,
+        lease: [
+          null,
+          7,
+          'x',
+          true,
+          [],
+          ...[undefined, null, '60', 0, -1, true, [60]].map((seconds) => ({ seconds, fallback: 'v1' })),
+          ...notVersion.map((fallback) => ({ seconds: 60, fallback })),
+          { seconds: 60, fallback: 'v1', x: 1 },
+        ],
+      },
+      '/retire': { version: notVersion, epoch: notWhole },
+      '/counts': {
+        versions: [...notList, ...notVersion.map((version) => [version])],
+        revisions: [...notList.slice(1), ...[null, 7, '7', 'r', 'r-1', 'r1.5', 'größe', long].map((one) => [one])],
+        slowOverMs: [null, '5', true, -1, [5], { x: 1 }],
+      },
+      '/flush': {},
+    };
+    const cases = Object.entries(bad).flatMap(([path, keys]) =>
+      [...Object.entries<readonly unknown[]>(keys), ['unknown', [1]] as const].map(([key, values]) => ({
+        path,
+        key,
+        values,
+      }))
+    );
+
+    it.each(cases)('$path $key: refused in one short sentence, and nothing changes', async ({ path, key, values }) => {
+      const { adminPort, token } = router();
+      const record = () => readFileSync(routerFiles(join(root, endpoint)).record, 'utf8');
+      const before = record();
+      for (const value of values) {
+        const body = JSON.stringify({ ...good[path as keyof typeof good], [key]: value });
+        const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`, {
+          method: 'POST',
+          body,
+          headers: { authorization: `Bearer ${token}` },
+        });
+        const { error } = (await answer.json()) as {
+          readonly error?: { readonly class: string; readonly message: string };
+        };
+        expect([body.slice(0, 300), answer.status, error?.class]).toEqual([body.slice(0, 300), 400, 'InvalidSpec']);
+        expect(error?.message.length).toBeLessThan(300);
+        expect(error?.message).not.toMatch(/undefined|\[object/);
+      }
+      expect(record()).toBe(before);
+    });
   });
 });
