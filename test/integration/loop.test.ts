@@ -46,6 +46,8 @@ describe.skipIf(missing !== null)('the loop: first release, canary, refusals, op
     expect(gate?.value.result?.rubberStamp).toBe(true);
     const record = await test.opened.registry.getVersion({ model, version: champion! }, call());
     expect(record?.lineage).toMatchObject({ run: runId, parents: [], site: 'onprem.east' });
+    expect(record?.metrics).toEqual(gate?.value.metrics.candidate);
+    expect(record?.metrics['logLoss']).toBeGreaterThan(0);
     expect(modelOfId(runId)).toBe(model);
   });
 

@@ -3,11 +3,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runGate } from '@retempo/analysis';
-import type { ArtifactRef, GateInput, ModelSpec, VersionRecord } from '@retempo/workflows/contracts';
+import {
+  versionId,
+  type ArtifactRef,
+  type GateInput,
+  type ModelSpec,
+  type VersionRecord,
+} from '@retempo/workflows/contracts';
 import { createStores } from '../artifacts/index.js';
 import { writeRows } from '../data/support.test.util.js';
 import { call, createMonitorWorld, share, type MonitorWorld } from '../monitor/world.test.util.js';
 import { PortError } from '../ports/index.js';
+import type { Lineage } from '../registry/index.js';
 import { evaluateGate, gateDocument, type GateEvidence } from './gate.js';
 
 // Real Parquet and CSV files through a real store in a folder; nothing is played.
@@ -55,17 +62,16 @@ async function question(
 ): Promise<GateInput> {
   const spec = world.spec(change.spec);
   const snapshot = await labels(change.unitOf ?? ((n) => `u${n}`));
-  const version = {
-    artifact: { v: 1, uri: `${world.store.root}versions/a/`, digest: `sha256:${'a'.repeat(64)}`, bytes: 1 },
-    data: { labels: snapshot },
-  } as VersionRecord;
+  const artifact = await world.seal('versions', (folder) => writeFileSync(join(folder, 'model'), 'the candidate'));
+  const version = { model: 'm', version: versionId(7, artifact.digest), artifact, data: { labels: snapshot } };
+  await world.registry.register({ ...version, lineage: {} as Lineage }, call());
   return {
     v: 1,
     installation: {} as GateInput['installation'],
     releaseId,
     spec,
     policyDigest: change.policyDigest ?? 'policy-1',
-    version,
+    version: version as VersionRecord,
     predictions: { candidate: await predictions(predict(0.5)), champion: null, anchor: null, ...arms },
     champion: null,
     comparedWith: { champion: null, anchor: null },
@@ -88,6 +94,33 @@ describe('the gate on files', () => {
     expect(named(result, 'logLoss notWorseBy')).toMatchObject({ verdict: 'pass', n: rows, threshold: 0.01 });
     expect((await evidence()).result).toMatchObject({ rubberStamp: false, rowsJudged: rows });
     expect(JSON.parse(JSON.stringify(result))).toEqual(result);
+  });
+
+  it('says what each version measures on these rows, and the registry keeps it with the version', async () => {
+    const input = await question({ champion: await predictions(predict(0.3)) });
+    await ask(input);
+    const { candidate, champion, anchor } = (await evidence()).metrics;
+    // Computed here from the definition: half of the truth is known.
+    const losses = Array.from(
+      { length: rows },
+      (_, n) => -Math.log(labelOf(n) === 1 ? predict(0.5)(n) : 1 - predict(0.5)(n))
+    );
+    expect(candidate!['logLoss']).toBeCloseTo(losses.reduce((sum, loss) => sum + loss, 0) / rows, 9);
+    expect(candidate!['auc']).toBe(1);
+    expect(champion!['brier']).toBeGreaterThan(candidate!['brier']!);
+    expect(anchor).toBeNull();
+    const { version } = input.version;
+    expect((await world.registry.getVersion({ model: 'm', version }, call()))?.metrics).toEqual(candidate);
+  });
+
+  it('measures again what died between the evidence and the registry', async () => {
+    const input = await question();
+    await ask(input);
+    const { version } = input.version;
+    await world.registry.setMetrics({ model: 'm', version, metrics: {} }, call());
+    await ask(input);
+    const found = await world.registry.getVersion({ model: 'm', version }, call());
+    expect(found?.metrics).toEqual((await evidence()).metrics.candidate);
   });
 
   it('refuses a worse candidate, the decisive reason first', async () => {

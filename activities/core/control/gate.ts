@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { AnalysisInputError, runGate, type GateCheck, type GateResult, type GateRow } from '@retempo/analysis';
+import {
+  AnalysisInputError,
+  auc,
+  brier,
+  logLoss,
+  regressionErrors,
+  runGate,
+  type GateCheck,
+  type GateResult,
+  type GateRow,
+} from '@retempo/analysis';
 import {
   digestOf,
   type ArtifactRef,
@@ -14,7 +24,7 @@ import { materialize, type Stores } from '../artifacts/index.js';
 import { joinPredictions, type EvaluatedRow } from '../data/index.js';
 import { inTemporaryFolder } from '../monitor/snapshot.js';
 import { isPortError, PortError, type Call } from '../ports/index.js';
-import type { Registry } from '../registry/index.js';
+import type { Registry, VersionMetrics } from '../registry/index.js';
 
 /** Resamples of a gate that may refuse a version. */
 const iterations = 10_000;
@@ -40,6 +50,8 @@ export interface GateEvidence {
   readonly policy: ModelSpec['gate'];
   /** Unbounded ends are null here. */
   readonly result: GateResult | null;
+  /** What each version measures on these rows; null where there is no such version, or no result. */
+  readonly metrics: { readonly [arm in 'candidate' | 'champion' | 'anchor']: VersionMetrics | null };
   /** Why there is no result: predictions that do not fit, and the like. */
   readonly problem: string | null;
   /** The candidate's mean loss on these rows, as the monitor will measure it; null without a watched loss. */
@@ -72,14 +84,25 @@ export async function evaluateGate(
     policy: input.policyDigest,
   };
   const known = (await registry.readDocument<GateEvidence>(path, call))?.value;
-  if (known !== undefined && canonicalJson(known.subject) === canonicalJson(subject)) return evaluationOf(known, path);
-  const evidence = await judge(dependencies.stores, input, subject, call);
+  const isKnown = known !== undefined && canonicalJson(known.subject) === canonicalJson(subject);
+  const evidence = isKnown
+    ? known
+    : await keep(registry, path, await judge(dependencies.stores, input, subject, call), call);
+  const { model, version } = input.version;
+  const metrics = evidence.metrics.candidate;
+  // Also when the evidence was there: whoever wrote it may have died before this.
+  if (metrics !== null) await registry.setMetrics({ model, version, metrics }, call);
+  return evaluationOf(evidence, path);
+}
+
+async function keep(registry: Registry, path: string, evidence: GateEvidence, call: Call): Promise<GateEvidence> {
+  const subject = canonicalJson(evidence.subject);
   const { value } = await registry.updateDocument<GateEvidence>(
     path,
-    (current) => (current !== null && canonicalJson(current.subject) === canonicalJson(subject) ? undefined : evidence),
+    (current) => (current !== null && canonicalJson(current.subject) === subject ? undefined : evidence),
     call
   );
-  return evaluationOf(value ?? evidence, path);
+  return value ?? evidence;
 }
 
 async function judge(
@@ -107,12 +130,23 @@ async function judge(
       },
       rows: rows.map(asGateRow),
     });
-    return { ...base, result: storable(result), problem: null, referenceLoss: referenceLoss(spec, rows) };
+    return {
+      ...base,
+      result: storable(result),
+      metrics: storable({
+        candidate: metricsOf(spec, rows, ({ candidate }) => candidate),
+        champion: metricsOf(spec, rows, ({ champion }) => champion),
+        anchor: metricsOf(spec, rows, ({ anchor }) => anchor),
+      }),
+      problem: null,
+      referenceLoss: referenceLoss(spec, rows),
+    };
   } catch (error) {
     // What a version or its evaluator got wrong is a verdict; what the infrastructure got wrong is tried again.
     const ours = error instanceof AnalysisInputError || (isPortError(error) && verdictClasses.has(error.class));
     if (!ours) throw error;
-    return { ...base, result: null, problem: (error as Error).message, referenceLoss: null };
+    const metrics = { candidate: null, champion: null, anchor: null };
+    return { ...base, result: null, metrics, problem: (error as Error).message, referenceLoss: null };
   }
 }
 
@@ -163,6 +197,27 @@ const asGateRow = ({ key, cluster, slice, label, candidate, champion, anchor }: 
   ...(champion === undefined ? {} : { champion }),
   ...(anchor === undefined ? {} : { anchor }),
 });
+
+/** The metrics of a task for one version; null where a row has no prediction of it, or one that no metric is made for. */
+function metricsOf(
+  spec: ModelSpec,
+  rows: readonly EvaluatedRow[],
+  predictionOf: (row: EvaluatedRow) => number | null | undefined
+): VersionMetrics | null {
+  const predicted = rows.map(predictionOf).filter((value) => typeof value === 'number');
+  if (rows.length === 0 || predicted.length < rows.length) return null;
+  const labels = rows.map(({ label }) => label);
+  const scored = { labels, probabilities: predicted };
+  try {
+    return spec.task === 'binary'
+      ? { logLoss: logLoss(scored), brier: brier(scored), auc: auc(scored) }
+      : { ...regressionErrors({ actual: labels, predicted }) };
+  } catch (error) {
+    // The verdict says what is wrong with the rows.
+    if (error instanceof AnalysisInputError) return null;
+    throw error;
+  }
+}
 
 /** Same metric, clip and rows as production will be measured with, so that the monitor starts from a true baseline. */
 function referenceLoss(spec: ModelSpec, rows: readonly EvaluatedRow[]): GateEvidence['referenceLoss'] {

@@ -37,7 +37,6 @@ export async function registerVersion(registry: Registry, input: Registered, cal
       model: record.model,
       version,
       artifact: record.artifact,
-      metrics: {},
       lineage: {
         data: {
           digest: data.train.digest,

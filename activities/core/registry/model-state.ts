@@ -1,5 +1,5 @@
 import type { VersionId } from '@retempo/workflows/contracts';
-import type { AliasChange, Pin } from './types.js';
+import type { AliasChange, Pin, VersionMetrics } from './types.js';
 
 /** What the registry knows of one version beside its immutable record. */
 export interface VersionState {
@@ -7,6 +7,8 @@ export interface VersionState {
   readonly uri: string;
   /** ISO 8601 in UTC. */
   readonly registeredAt: string;
+  /** What was measured after it was registered. */
+  readonly metrics?: VersionMetrics;
   /** Deletion of the bytes has been decided; the version can no longer be aliased or pinned. */
   readonly collecting?: true;
   /** The bytes are gone. */

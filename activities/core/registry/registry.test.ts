@@ -47,6 +47,23 @@ const champion = (version: string, ifVersion: number | null) => ({
   reason: 'canary succeeded',
 });
 
+describe('metrics', () => {
+  it('come after the version, are kept although answers are lost, and outlive its bytes and a second registration', async () => {
+    const input = { ...(await registeredVersion(store, 0)), metrics: { imported: 1 } };
+    const { model, version } = input;
+    const registry = createRegistry({ store: losingAnswers(), now: clock });
+    const metrics = { logLoss: 0.4, auc: null };
+    await expect(registry.setMetrics({ model, version, metrics }, call())).rejects.toMatchObject({ class: 'NotFound' });
+    expect((await registry.register(input, call())).metrics).toEqual({ imported: 1 });
+    for (const _twice of [1, 2]) await registry.setMetrics({ model, version, metrics }, call());
+    await registry.register(input, call());
+    await registry.collect({ model, olderThan: later }, call());
+    const found = await registry.getVersion({ model, version }, call());
+    expect(found).toMatchObject({ metrics, collectedAt: clock(), registeredAt: clock() });
+    expect(await registry.listVersions(model, call())).toEqual([found]);
+  });
+});
+
 describe('lost answers', () => {
   it('an update whose answer was lost is made once', async () => {
     const registry = createRegistry({ store: losingAnswers() });

@@ -16,7 +16,7 @@ import {
   type AliasState,
   type ModelState,
 } from './model-state.js';
-import type { Alias, AliasChange, CollectReport, ModelVersion, Pin, VersionInput } from './types.js';
+import type { Alias, AliasChange, CollectReport, ModelVersion, Pin, VersionInput, VersionMetrics } from './types.js';
 
 /** Input of {@link Registry.setAlias}. */
 export interface SetAliasInput {
@@ -39,6 +39,14 @@ export interface Registry extends Documents {
    * name throws `Conflict`. Throws `NotFound` when the artifact should lie in this store and does not.
    */
   register(input: VersionInput, call: Call): Promise<ModelVersion>;
+  /**
+   * Replaces the metrics of a version: they are measured after it was registered, on the rows of its gate. The same again
+   * changes nothing. Throws `NotFound` for an unknown version.
+   */
+  setMetrics(
+    input: { readonly model: string; readonly version: VersionId; readonly metrics: VersionMetrics },
+    call: Call
+  ): Promise<void>;
   /** Null when there is none. */
   getVersion(input: { readonly model: string; readonly version: VersionId }, call: Call): Promise<ModelVersion | null>;
   /** All versions of a model, oldest first; collected ones too. */
@@ -114,7 +122,8 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
   const withState = (record: ModelVersion, state: ModelState): ModelVersion | null => {
     const entry = entryOf(state.versions, record.version);
     if (entry === undefined) return null;
-    return entry.collectedAt === undefined ? record : { ...record, collectedAt: entry.collectedAt };
+    const { metrics = record.metrics, collectedAt } = entry;
+    return { ...record, metrics, ...(collectedAt === undefined ? {} : { collectedAt }) };
   };
 
   /** Throws unless the version can be given a name. */
@@ -131,7 +140,7 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
   }
 
   async function register(input: VersionInput, call: Call): Promise<ModelVersion> {
-    const { model, version, artifact, lineage, metrics } = input;
+    const { model, version, artifact, lineage, metrics = {} } = input;
     const path = versionPath(model, version);
     const record: ModelVersion = { v: 1, model, version, artifact, lineage, metrics, registeredAt: clock() };
     const stored = await models
@@ -284,11 +293,8 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
         (state) => {
           const entry = entryOf(state.versions, version);
           if (entry === undefined) return undefined;
-          const { uri, registeredAt } = entry;
-          return {
-            ...state,
-            versions: withEntry(state.versions, version, { uri, registeredAt, collectedAt: clock() }),
-          };
+          const { collecting: _done, ...left } = entry;
+          return { ...state, versions: withEntry(state.versions, version, { ...left, collectedAt: clock() }) };
         },
         call
       );
@@ -300,6 +306,19 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
   return {
     ...documents,
     register,
+    async setMetrics({ model, version, metrics }, call) {
+      await changeState(
+        model,
+        (state) => {
+          const entry = entryOf(state.versions, version);
+          if (entry === undefined)
+            throw new PortError('NotFound', `model ${model} has no version ${version}; register it first`);
+          if (entry.metrics !== undefined && canonicalJson(entry.metrics) === canonicalJson(metrics)) return undefined;
+          return { ...state, versions: withEntry(state.versions, version, { ...entry, metrics }) };
+        },
+        call
+      );
+    },
     async getVersion({ model, version }, call) {
       const record = await models.readDocument<ModelVersion>(versionPath(model, version), call);
       return record === null ? null : withState(record.value, await stateOf(model, call));

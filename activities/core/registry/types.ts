@@ -40,18 +40,21 @@ export interface Lineage {
 /** A number by name; null where it could not be had, which is never a pass. */
 export type VersionMetrics = Readonly<Record<string, number | null>>;
 
-/** What is registered: all of it immutable. */
+/** What is registered: all of it immutable but the metrics, which are measured later. */
 export interface VersionInput {
   readonly model: string;
   readonly version: VersionId;
   readonly artifact: ArtifactRef;
   readonly lineage: Lineage;
-  readonly metrics: VersionMetrics;
+  /** What is known already, such as metrics of an import; default none. See `Registry.setMetrics`. */
+  readonly metrics?: VersionMetrics;
 }
 
 /** A registered version. */
 export interface ModelVersion extends VersionInput {
   readonly v: 1;
+  /** On the rows of its gate, by Retempo; what was given at registration until then. */
+  readonly metrics: VersionMetrics;
   /** ISO 8601 in UTC. */
   readonly registeredAt: string;
   /** When its bytes were deleted by `collect`; the record stays. ISO 8601 in UTC. */

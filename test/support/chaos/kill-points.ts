@@ -60,7 +60,7 @@ export const promotionPoints: readonly PointGroup[] = [
     points: [...both('activity.retireVersion'), ...both('serving.retire')],
   },
   { proves: 'P3', step: 'finish', points: [...both('activity.exportRun'), ...both('activity.resetMonitor')] },
-  { proves: 'A1 P3', step: 'every write of the store', points: count(20).flatMap((nth) => both('store.put', nth)) },
+  { proves: 'A1 P3', step: 'every write of the store', points: count(22).flatMap((nth) => both('store.put', nth)) },
 ];
 
 /** Calls of the way back, counted from the press of the button. */
