@@ -17,7 +17,7 @@ const seed = 1;
  * `traffic` the requests are told as a time too.
  */
 export function canaryHint(release: ReleaseSpec, traffic: Traffic | null): string | null {
-  const { worseThan, safeBelow, ignoreBelow } = release.guardrails.errors;
+  const { worseThan, safeBelow, ignoreBelow, overdispersion } = release.guardrails.errors;
   const [first] = release.steps;
   if (first === undefined || ignoreBelow <= 0) return null;
   const step = {
@@ -33,16 +33,23 @@ export function canaryHint(release: ReleaseSpec, traffic: Traffic | null): strin
   };
   const healthy = powerCount({ ...step, baseRate: ignoreBelow / 2, ratio: 1 });
   const doubled = powerCount({ ...step, baseRate: ignoreBelow, ratio: 2 });
+  // Requests that fail together are one piece of evidence: what is simulated are pieces of evidence.
+  const simulated = count(looks * perLook * overdispersion);
   const passes =
     healthy.medianUnits === null || healthy.probabilityPass < 0.5
-      ? `a healthy candidate has not passed step 1 (${first} %) after ${count(looks * perLook)} of its requests`
-      : `a healthy candidate passes step 1 (${first} %) after about ${count(healthy.medianUnits)} of its requests, ${count((healthy.medianUnits * 100) / first)} in all${timeText((healthy.medianUnits * 100) / first, traffic)}`;
+      ? `a healthy candidate has not passed step 1 (${first} %) after ${simulated} of its requests`
+      : passesText(Math.round(healthy.medianUnits * overdispersion), first, traffic);
   const caught = Math.round(doubled.probabilityFail * 10);
   return (
     `canary: at ${percent(ignoreBelow / 2)} errors ${passes}; from ${percent(ignoreBelow)} to ${percent(ignoreBelow * 2)} ` +
-    `a doubling would be caught ${caught} times in 10 within ${count(looks * perLook)} of them`
+    `a doubling would be caught ${caught} times in 10 within ${simulated} of them`
   );
 }
+
+const passesText = (requests: number, weight: number, traffic: Traffic | null): string => {
+  const all = (requests * 100) / weight;
+  return `a healthy candidate passes step 1 (${weight} %) after about ${count(requests)} of its requests, ${count(all)} in all${timeText(all, traffic)}`;
+};
 
 /** How long so many requests take to come. */
 function timeText(requests: number, traffic: Traffic | null): string {

@@ -4,11 +4,11 @@ import { duration } from '../text/quantities.js';
 import { canaryHint } from './canary-hint.js';
 import { chanceToPass, gateHint } from './gate-hint.js';
 
-const release = (ignoreBelow: number): ReleaseSpec =>
+const release = (ignoreBelow: number, overdispersion = 1): ReleaseSpec =>
   ({
     steps: [5, 25],
     alpha: 0.05,
-    guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow }, slow: null },
+    guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow, overdispersion }, slow: null },
   }) as unknown as ReleaseSpec;
 
 const gate = (notWorseBy: number): ModelSpec['gate'] =>
@@ -32,6 +32,13 @@ describe('canaryHint', () => {
     );
     expect(canaryHint(release(0.01), { requests: 5, overMs: 20 * 3_600_000 })).toContain('of the last 20 h');
     expect(canaryHint(release(0.01), { requests: 0, overMs: 100_000 })).not.toContain('traffic');
+  });
+
+  it('needs as many more requests as count as one', () => {
+    const passes = (hint: string | null) =>
+      Number(/after about ([\d ]+) of its/.exec(hint ?? '')?.[1]?.replaceAll(' ', ''));
+    expect(passes(canaryHint(release(0.01, 3), null))).toBe(3 * passes(canaryHint(release(0.01), null)));
+    expect(canaryHint(release(0.01, 3), null)).toContain('times in 10 within 9 000 of them');
   });
 
   it('says nothing where no rate may be ignored: there is none to assume', () => {

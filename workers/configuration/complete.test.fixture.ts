@@ -44,8 +44,8 @@ export const completeModel = {
     holdback: '1%',
     bake: '1h',
     guardrails: {
-      errors: { worseThan: '1x', safeBelow: '2x', ignoreBelow: '1%' },
-      slow: { over: '50ms', worseThan: '1x', safeBelow: '1.5x', ignoreBelow: '2%' },
+      errors: { worseThan: '1x', safeBelow: '2x', ignoreBelow: '1%', overdispersion: 2 },
+      slow: { over: '50ms', worseThan: '1x', safeBelow: '1.5x', ignoreBelow: '2%', overdispersion: 2 },
     },
     alpha: '5%',
     lookEvery: '1m',

@@ -110,7 +110,7 @@ describe('loadProject', () => {
           steps: [5, 25, 50],
           holdbackPercent: 1,
           bakeMs: day,
-          guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 }, slow: null },
+          guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overdispersion: 1 }, slow: null },
           alpha: 0.05,
           lookEveryMs: 60_000,
           stepDeadlineMs: day,
@@ -167,7 +167,7 @@ describe('loadProject', () => {
       gate: { approval: { quorum: 2, from: ['ml-leads'], expiresMs: 172_800_000 } },
       release: {
         holdbackPercent: 1,
-        guardrails: { slow: { overMs: 50, worseThan: 1, safeBelow: 1.5, ignoreBelow: 0.02 } },
+        guardrails: { slow: { overMs: 50, worseThan: 1, safeBelow: 1.5, ignoreBelow: 0.02, overdispersion: 2 } },
         approval: { beforePercent: 100, quorum: 1 },
       },
       watch: { loss: { falseAlarmEveryWindows: 365 } },

@@ -68,6 +68,7 @@ const guardrail = {
   worseThan: ratio.optional(),
   safeBelow: ratio.optional(),
   ignoreBelow: fraction.optional(),
+  overdispersion: real({ min: 1, max: 1_000 }).optional(),
 };
 
 const metricLimits = section({
@@ -272,8 +273,8 @@ export const modelDefaults = {
   steps: [5, 25, 50],
   holdbackPercent: 1,
   bakeMs: day,
-  errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 },
-  slow: { worseThan: 1, safeBelow: 1.5, ignoreBelow: 0.02 },
+  errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overdispersion: 1 },
+  slow: { worseThan: 1, safeBelow: 1.5, ignoreBelow: 0.02, overdispersion: 1 },
   alpha: 0.05,
   lookEveryMs: 60_000,
   stepDeadlineMs: day,

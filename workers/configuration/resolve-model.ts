@@ -163,6 +163,7 @@ function resolveSlow(input: {
   worseThan?: number | undefined;
   safeBelow?: number | undefined;
   ignoreBelow?: number | undefined;
+  overdispersion?: number | undefined;
 }): NonNullable<ModelSpec['release']['guardrails']['slow']> {
   const { over, ...limits } = input;
   return { ...defaults.slow, ...defined(limits), overMs: over };

@@ -37,5 +37,10 @@ export interface ArmsReading {
   readonly complete: boolean;
   /** Counts are final up to this time (ISO 8601). */
   readonly watermark: string;
+  /**
+   * True where requests of one unit (a user) stay together: then their split says nothing about the split of units, and is
+   * not tested. Default false: every request is assigned on its own.
+   */
+  readonly sticky?: boolean;
   readonly arms: { readonly [version: VersionId]: ArmCounts | null };
 }

@@ -117,6 +117,8 @@ export interface GuardrailLimits {
   readonly safeBelow: number;
   /** Rate of the candidate's own: too small to matter when proven below. */
   readonly ignoreBelow: number;
+  /** Requests that fail together count as one: mean size of such a group (variance over mean of the counts), at least 1. */
+  readonly overdispersion: number;
 }
 
 export interface ReleaseSpec {

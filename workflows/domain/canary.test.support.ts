@@ -11,7 +11,7 @@ export const release: ReleaseSpec = {
   steps: [5, 25],
   holdbackPercent: 1,
   bakeMs: 30 * minute,
-  guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 }, slow: null },
+  guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overdispersion: 1 }, slow: null },
   alpha: 0.05,
   lookEveryMs: minute,
   stepDeadlineMs: 60 * minute,

@@ -58,6 +58,7 @@ interface World {
   arms: { readonly [version: string]: ArmCounts | null };
   lease: boolean;
   complete: boolean;
+  sticky?: boolean;
 }
 const healthy = (): World => ({
   state: served({ v0: 0, v1: 95, v2: 5 }),
@@ -83,7 +84,8 @@ function play(world: World) {
     capabilities: { lagMs: 0, periodMs: 1, slow: 'exact' },
     readArms(query) {
       asked.push(query);
-      return Promise.resolve({ complete: world.complete, watermark: '2026-01-01T00:00:00.000Z', arms: world.arms });
+      const { complete, arms, sticky = false } = world;
+      return Promise.resolve({ complete, watermark: '2026-01-01T00:00:00.000Z', sticky, arms });
     },
     requestLog: () => Promise.resolve(null),
   };
@@ -110,9 +112,17 @@ describe('observe', () => {
     expect(JSON.parse(JSON.stringify(look))).toEqual(look);
   });
 
+  it('does not hold a canary for the split of requests where those of one unit stay together', async () => {
+    const arms = { v1: arm(4_000, 4), v2: arm(4_000, 4) };
+    const { run } = play({ ...healthy(), arms });
+    expect((await run('observe', input)).action).toBe('hold');
+    const sticky = play({ ...healthy(), arms, sticky: true });
+    expect((await sticky.run('observe', { ...input, look: input.look + 1 })).action).toBe('advance');
+  });
+
   it('asks for slow answers only when the release has a limit for them', async () => {
     const { run, asked } = play(healthy());
-    const slow = { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overMs: 250 };
+    const slow = { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overdispersion: 1, overMs: 250 };
     await run('observe', { ...input, release: { ...release, guardrails: { ...release.guardrails, slow } } });
     expect(asked[0]).toMatchObject({ slowOverMs: 250 });
   });

@@ -63,7 +63,8 @@ export function createServingActivities(dependencies: ServingDependencies): Serv
       release,
       { index: input.step, elapsedMs: input.stepElapsedMs },
       withStep(before, step),
-      before
+      before,
+      reading.sticky
     );
     const judgement = reading.complete ? judged : asIncomplete(judged, reading.watermark);
     const weightsAsIntended =

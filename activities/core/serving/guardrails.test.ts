@@ -4,7 +4,7 @@ import type { ArmCounts, ReleaseSpec } from '@retempo/workflows/contracts';
 import { judgeLook, withStep, type Judged, type Judgement, type StepCounts } from './guardrails.js';
 import { testRelease } from './release.test.util.js';
 
-const limits = { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 };
+const limits = { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overdispersion: 1 };
 const release: ReleaseSpec = { ...testRelease, steps: [5, 25, 50], guardrails: { errors: limits, slow: null } };
 const withSlow: ReleaseSpec = { ...release, guardrails: { errors: limits, slow: { ...limits, overMs: 100 } } };
 
@@ -135,6 +135,21 @@ describe('one look', () => {
     expect(looks(release, [uneven, evened]).map(({ action }) => action)).toEqual(['hold', 'hold']);
   });
 
+  it('the requests of a few busy units that stay together are no wrong split, and it says that it did not look', () => {
+    const counts = [step(5, arm(4_000), arm(4_000))];
+    const position = { index: 0, elapsedMs: 0 };
+    expect(judgeLook(release, position, counts, null).action).toBe('hold');
+    const sticky = judgeLook(release, position, counts, null, true);
+    expect(sticky.action).toBe('advance');
+    expect(sticky.reasons.join('; ')).toContain('the split of requests is not tested: the endpoint keeps');
+    expect(
+      last(
+        release,
+        counts.map((one) => ({ ...one, champion: arm(76_000) }))
+      ).reasons.join('; ')
+    ).not.toContain('not tested');
+  });
+
   it('a step without a split has no ratio to check', () => {
     for (const weight of [0, 100]) expect(last(release, [step(weight, arm(400), arm(400))]).action).toBe('advance');
   });
@@ -161,6 +176,8 @@ describe('one look', () => {
     ['worseThan', step(5, arm(2_000, 120), arm(38_000, 760)), [1, 'fail'], [2.9, 'inconclusive']],
     // As many as the champion, and too many to be ignored.
     ['safeBelow', step(5, arm(4_000, 80), arm(76_000, 1_520)), [2, 'pass'], [1.05, 'inconclusive']],
+    // As above, in bursts that count as one.
+    ['overdispersion', step(5, arm(4_000, 80), arm(76_000, 1_520)), [1, 'pass'], [10, 'inconclusive']],
     // None at all, on either side.
     ['ignoreBelow', step(5, arm(400), arm(7_600)), [0.01, 'pass'], [0.0001, 'inconclusive']],
   ])('each guardrail is judged by its own limits: %s', (limit, counts, ...expected) => {
@@ -171,7 +188,7 @@ describe('one look', () => {
         const both = { ...counts, candidate: asSlow(counts.candidate), champion: asSlow(counts.champion) };
         return verdicts(last({ ...release, guardrails: { errors, slow: { ...slow, overMs: 100 } } }, [both]));
       };
-      const lax = { worseThan: 50, safeBelow: 100, ignoreBelow: 0.01 };
+      const lax = { worseThan: 50, safeBelow: 100, ignoreBelow: 0.01, overdispersion: 1 };
       expect(of(own, lax)['errors'], `${limit} ${value}`).toBe(verdict);
       expect(of(lax, own)['slow'], `${limit} ${value}`).toBe(verdict);
     }

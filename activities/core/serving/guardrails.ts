@@ -57,15 +57,32 @@ export interface StepPosition {
   readonly elapsedMs: number;
 }
 
+const untestedSplit = 'the split of requests is not tested: the endpoint keeps the requests of one unit together';
+
+const exposuresOf = (steps: readonly StepCounts[]) =>
+  steps
+    .filter(({ weight }) => weight > 0 && weight < 100)
+    .map(({ weight, candidate, champion }) => ({
+      candidate: candidate?.requests ?? 0,
+      champion: champion?.requests ?? 0,
+      expectedShare: weight / 100,
+    }));
+
 /** Longer than any step: the workflow has the deadline, because it also has the pauses. */
 const noDeadlineSeconds = 1e9;
 
-/** Judges all guardrails of a release over its steps. */
+/**
+ * Judges all guardrails of a release over its steps.
+ *
+ * @param isSticky requests of one unit stay together: their split is no evidence of a wrong assignment, a few busy users
+ *   would hold every canary. Reference: progressive-delivery 2.1, sample-ratio checks on de-duplicated units.
+ */
 export function judgeLook(
   release: ReleaseSpec,
   position: StepPosition,
   steps: readonly StepCounts[],
-  before: Judged | null
+  before: Judged | null,
+  isSticky = false
 ): Judgement {
   const { errors, slow } = release.guardrails;
   const judge = (name: string, arm: (counts: ArmCounts | null) => Arm, limits: typeof errors): MetricJudgement => {
@@ -76,6 +93,7 @@ export function judgeLook(
         worseThan: limits.worseThan,
         safeBelow: limits.safeBelow,
         ignoreBelow: limits.ignoreBelow,
+        overdispersion: limits.overdispersion,
       },
       steps: steps.map(({ weight, candidate, champion }) => ({
         weight,
@@ -100,15 +118,7 @@ export function judgeLook(
       verdict: judgement.verdict,
       reasons: judgement.reasons,
     })),
-    exposures: {
-      steps: steps
-        .filter(({ weight }) => weight > 0 && weight < 100)
-        .map(({ weight, candidate, champion }) => ({
-          candidate: candidate?.requests ?? 0,
-          champion: champion?.requests ?? 0,
-          expectedShare: weight / 100,
-        })),
-    },
+    exposures: isSticky ? null : { steps: exposuresOf(steps) },
     step: {
       index: position.index,
       elapsedSeconds: position.elapsedMs / 1000,
@@ -116,7 +126,7 @@ export function judgeLook(
     },
     ...(before === null ? {} : { previous: before.rollout }),
   });
-  const told = judgements.flatMap(({ judgement }) => judgement.reasons);
+  const told = [...judgements.flatMap(({ judgement }) => judgement.reasons), ...(isSticky ? [untestedSplit] : [])];
   return {
     action: action === 'promote' ? 'advance' : action,
     checks: judgements.map(({ name, judgement }) => summary(name, judgement)),

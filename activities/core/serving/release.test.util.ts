@@ -8,7 +8,7 @@ export const testRelease: ReleaseSpec = {
   steps: [50],
   holdbackPercent: 0,
   bakeMs: 0,
-  guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01 }, slow: null },
+  guardrails: { errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overdispersion: 1 }, slow: null },
   alpha: 0.05,
   lookEveryMs: 1_000,
   stepDeadlineMs: 60_000,

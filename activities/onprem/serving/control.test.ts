@@ -45,6 +45,7 @@ const open = (): Control =>
     counters: openCounters(files.counters),
     requestLog: openRequestLog(files.requestLog, { rotateBytes: 1e9, keepBytes: 1e9, onProblem: () => undefined }),
     traffic: { apply: (record) => void applied.push(record) },
+    sticky: false,
     problem: () => null,
     onProblem: (message) => problems.push(message),
   });

@@ -72,6 +72,8 @@ export function openControl(options: {
   readonly counters: Counters;
   readonly requestLog: RequestLog;
   readonly traffic: Pick<Traffic, 'apply'>;
+  /** Whether requests of one unit stay on one version. */
+  readonly sticky: boolean;
   readonly problem: () => string | null;
   readonly onProblem: (message: string) => void;
 }): Control {
@@ -176,7 +178,7 @@ export function openControl(options: {
       });
       // What is told was stored before, so that counts never fall, not even after a crash.
       await counters.flush();
-      return { complete: true, watermark, arms: Object.fromEntries(arms) };
+      return { complete: true, watermark, sticky: options.sticky, arms: Object.fromEntries(arms) };
     },
     flushLog: async () => {
       await requestLog.flush();

@@ -178,6 +178,7 @@ describe('router', () => {
     ] as const) {
       const site = openSite({ stickiness });
       await site.deployReady('v1', good);
+      expect((await site.metrics.readArms({ endpoint, versions: ['v1'] }, newCall())).sticky).toBe(true);
       await site.weights({ v1: 100 });
       await site.deployReady('v2', same);
       let inCandidate: readonly string[] = [];

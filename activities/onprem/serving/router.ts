@@ -119,6 +119,7 @@ export async function startRouter(folder: string, after: string, log: (message: 
     counters,
     requestLog,
     traffic,
+    sticky: stickiness !== undefined,
     problem: () => problem,
     onProblem,
   });
