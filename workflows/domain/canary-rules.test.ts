@@ -117,7 +117,9 @@ describe('a hold', () => {
   });
 
   it('at the deadline of a step says why; a person who resumes gives the step its time again', () => {
-    expect(held.heldBecause).toBe('no proof either way within the step deadline; because continue');
+    expect(held.heldBecause).toBe(
+      'no proof either way within the step deadline; because continue; resume, promote or roll back'
+    );
     const resumed = resumeCanary(held, 70 * minute);
     expect([resumed.heldBecause, resumed.stepStartedAt]).toEqual([null, 70 * minute]);
     expect(after(resumed, 'continue', 129, inconclusive).state.phase).toBe('step');

@@ -113,7 +113,7 @@ export function afterLook(state: CanaryState, look: CanaryEvidence, release: Rel
     if (isProven(going) || now < going.stepStartedAt + release.stepDeadlineMs) return stay(going);
     const reason = `no proof either way within the step deadline; ${look.reasons[0] ?? ''}`;
     if (release.onInconclusive === 'rollback') return giveUp(going, reason, 'deadline', 'rolledBack');
-    return stay({ ...going, phase: 'held', heldBecause: reason });
+    return stay({ ...going, phase: 'held', heldBecause: `${reason}; resume, promote or roll back` });
   }
   if (going.bakeUntil !== null && now < going.bakeUntil && !skipping) return stay(going);
   const next = going.step + 1;

@@ -116,7 +116,7 @@ export function answerTrigger(
               : null,
       });
     case 'note':
-      return settle(state, 'coalesced', `noted; looked at again when the model is no longer ${standing}`);
+      return settle(state, 'coalesced', 'noted; looked at again when nothing stands in its way');
   }
 }
 
