@@ -12,7 +12,7 @@ import {
   type ModelSpec,
 } from '@retempo/workflows/contracts';
 import { configure, requestRetrain } from '@retempo/workflows/messages';
-import { countHistory, eventsOf, measured, runsOf } from '../support/histories.js';
+import { carriedBytes, countHistory, eventsOf, measured, runsOf } from '../support/histories.js';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
 import { missingServer } from '../support/server-peer.js';
 
@@ -60,12 +60,6 @@ describe.skipIf(missing !== null)('the governor: a year of events, buttons, budg
       90_000
     );
     return countHistory(handle());
-  }
-  /** Bytes of the state that the present run was started with. */
-  async function carriedBytes(): Promise<number> {
-    const [first] = await eventsOf(handle());
-    const payloads = first?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
-    return payloads.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
   }
 
   it('over budget: refused, with the time of the next try; force goes on', async () => {
@@ -184,7 +178,7 @@ describe.skipIf(missing !== null)('the governor: a year of events, buttons, budg
       if (day % 30 !== 0) continue;
       const { events } = await atRest();
       rests.push(events);
-      states.push(await carriedBytes());
+      states.push(await carriedBytes(handle()));
       expect(events).toBeLessThanOrEqual(60);
       // Each month in another state: breaker, budget, paused, resumed.
       if (day === 60 || day === 180 || day === 300) await test.starters.pause(press);

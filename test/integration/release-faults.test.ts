@@ -18,6 +18,7 @@ import {
   gatePassed,
   hold,
   installation,
+  runInput,
   spec,
   trouble,
   type ScriptedInstallation,
@@ -48,24 +49,8 @@ describe.skipIf(missing !== null)('a run in a world that answers as it seldom do
   const handle = (id: string) => test.client.workflow.getHandle(id);
   const start = (change: Partial<ModelSpec> = {}, more: Partial<ReleaseInput> = {}) => {
     runId = `retempo/m/run/${++started}-00000000`;
-    return test.client.workflow.start(modelRelease, {
-      workflowId: runId,
-      taskQueue: controlQueue,
-      args: [
-        {
-          v: 1,
-          installation,
-          releaseId: runId,
-          seq: 2,
-          spec: { ...spec, ...change },
-          specDigest: 'sha256:spec',
-          cause: 'a test',
-          requestedBy: ['ann'],
-          causedByDrift: false,
-          ...more,
-        },
-      ],
-    });
+    const args: [ReleaseInput] = [{ ...runInput(runId), spec: { ...spec, ...change }, ...more }];
+    return test.client.workflow.start(modelRelease, { workflowId: runId, taskQueue: controlQueue, args });
   };
   const run = async (change: Partial<ModelSpec> = {}, more: Partial<ReleaseInput> = {}): Promise<ReleaseOutcome> =>
     (await start(change, more)).result();

@@ -29,6 +29,13 @@ export async function countHistory(handle: WorkflowHandle): Promise<HistoryCount
   return { events: events.length, bytes: historySize ?? 0, kinds };
 }
 
+/** Bytes of the arguments that the present run was started with. */
+export async function carriedBytes(handle: WorkflowHandle): Promise<number> {
+  const [first] = await eventsOf(handle);
+  const payloads = first?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  return payloads.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
+}
+
 /** Run ids of one workflow id, oldest first, as the list of the server knows them. */
 export async function runsOf(client: Client, workflowId: string): Promise<readonly string[]> {
   const found: { runId: string; at: number }[] = [];

@@ -22,6 +22,7 @@ import {
   type JobActivities,
   type ModelSpec,
   type Observation,
+  type ReleaseInput,
   type ServingActivities,
   type SnapshotSummary,
   type VersionRecord,
@@ -130,6 +131,19 @@ export const installation: Installation = {
   owner: 'test',
   limits: { ...defaultLimits, heartbeatMs: 10_000, noWorkerMs: 10_000 },
 };
+
+/** A run of the scripted model that a person has asked for. */
+export const runInput = (releaseId: string): ReleaseInput => ({
+  v: 1,
+  installation,
+  releaseId,
+  seq: 2,
+  spec,
+  specDigest: 'sha256:spec',
+  cause: 'a test',
+  requestedBy: ['ann'],
+  causedByDrift: false,
+});
 
 /** A version as the registry knows it. */
 export const version = (name: string): VersionRecord => ({
