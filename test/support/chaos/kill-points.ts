@@ -32,7 +32,7 @@ export const promotionPoints: readonly PointGroup[] = [
   { proves: 'J2', step: 'wait', points: [...both('activity.awaitJob', 1, 3), ...both('jobs.describe', 1, 2, 4)] },
   { proves: 'J2 A1', step: 'collect', points: [...both('activity.collectOutput', 1, 2), ...both('jobs.outputOf')] },
   { proves: 'A1 A2', step: 'register', points: [...both('activity.registerVersion'), ...both('registry.register')] },
-  { proves: 'G1', step: 'gate', points: both('activity.evaluateGate') },
+  { proves: 'G1', step: 'gate', points: [...both('activity.evaluateGate'), ...both('registry.setMetrics')] },
   { proves: 'G4', step: 'deploy', points: [...both('activity.deployVersion'), ...both('serving.deploy')] },
   {
     proves: 'G2 G4',
