@@ -25,8 +25,8 @@ interface Cast {
   readonly candidate: VersionRecord;
 }
 
-export async function recordCanaries(): Promise<void> {
-  const stage = await openStage('canaries');
+/** A champion that serves, and a version that its gate refused. */
+async function castOn(stage: Stage): Promise<Cast> {
   const spec = await stage.test.apply();
   const first = await stage.retrain('champion');
   await stage.ended(first);
@@ -35,7 +35,11 @@ export async function recordCanaries(): Promise<void> {
   await stage.ended(second);
   const champion = (await resultOf(stage, first)).version;
   const candidate = (await resultOf(stage, second)).version;
-  const cast: Cast = { stage, spec, champion, candidate };
+  return { stage, spec, champion, candidate };
+}
+
+export async function recordCanaries(): Promise<void> {
+  const cast = await castOn(await openStage('canaries'));
   await abortedWhilePaused(cast);
   await pausedAndResumed(cast);
   await cancelled(cast);
@@ -46,7 +50,13 @@ export async function recordCanaries(): Promise<void> {
   await rollbackBlocked(cast);
   await approvedByPeople(cast);
   // From here on the candidate is what serves.
-  await baked({ ...cast, champion: candidate, candidate: champion });
+  await baked({ ...cast, champion: cast.candidate, candidate: cast.champion });
+}
+
+/** Canaries that begin anew, as after 2,000 events; the server suggests it early here, so that the histories stay short. */
+export async function recordLongCanaries(): Promise<void> {
+  const dynamicConfig = { 'limit.historyCount.suggestContinueAsNew': 25 };
+  await begunAnew(await castOn(await openStage('long-canaries', { dynamicConfig })));
 }
 
 let started = 0;
@@ -130,6 +140,33 @@ async function rejected(cast: Cast): Promise<void> {
   const { waitingFor } = await canary.query(getRunStatus);
   await canary.executeUpdate(reject, { args: [{ ...button, actor: 'bob', digests: waitingFor!.digests! }] });
   await end(cast, canary, 'rejected', 'rejected');
+}
+
+/**
+ * Waits for two people over several runs: the vote of the first goes along, and nobody else answers in time. The second look
+ * of the second run is its last, and the first of the third finds the time over.
+ */
+async function begunAnew({ stage, ...cast }: Cast): Promise<void> {
+  const { test, recorder } = stage;
+  const approval = { ...policy, quorum: 2, beforePercent: 50, expiresMs: 4_000 };
+  const canary = await start({ stage, ...cast }, { release: { ...cast.spec.release, approval, lookEveryMs: 1_500 } });
+  await inPhase({ stage, ...cast }, canary, 'step');
+  await canary.executeUpdate(promote, { args: [button] });
+  // Whichever run it is in by then.
+  const now = test.client.workflow.getHandle<typeof canaryDeployment>(canary.workflowId);
+  const status = () => now.query(getRunStatus);
+  const { waitingFor } = await test.until('it asks', status, (seen) => seen.waitingFor !== null);
+  const runs = () => recorder.chain(canary.workflowId, canary.firstExecutionRunId);
+  await test.until('begun anew', runs, (found) => found.length > 1);
+  await now.executeUpdate(approve, { args: [{ ...button, actor: 'bob', digests: waitingFor!.digests! }] });
+  const asked = await runs();
+  const { result, reason } = await now.result();
+  const all = await runs();
+  if (result !== 'rejected' || !reason.includes('nobody approved in time') || all.length === asked.length) {
+    throw new Error(`${all.length} runs, the last: ${result}: ${reason}`);
+  }
+  await recorder.keep('canaryDeployment-continue-as-new', canary.workflowId, all[0]);
+  await recorder.keep('canaryDeployment-approval-expired', canary.workflowId, all.at(-1));
 }
 
 /** Carries on from what an earlier run handed over: the second half of a continue-as-new. */

@@ -46,7 +46,7 @@ async function check({ test }: Stage, spec: ModelSpec) {
 }
 
 /** Asks for the flights of a week once, in order, under their own ids: labels are joined by them. */
-async function liveThrough({ test, world, call }: Stage, week: number): Promise<void> {
+export async function liveThrough({ test, world, call }: Stage, week: number): Promise<void> {
   const url = await test.site(site).routers.endpointUrl(model, call());
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });
   for await (const { body } of world.requestsOf(week, { limit: requestsPerWeek })) {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
@@ -9,7 +10,10 @@ import { replacementsOf, rewrite } from './rewrite.js';
 export const historiesFolder = fileURLToPath(new URL('test/replay/histories/', repositoryRoot));
 
 export interface Recorder {
-  /** Stores the history of one run as `<name>.json`; without run id, of the newest run. */
+  /**
+   * Stores the history of one run as `<name>.json`; without run id, of the newest run. What is stored already stays as it is:
+   * somebody's installation may run by it.
+   */
   keep(name: string, workflowId: string, runId?: string): Promise<void>;
   /** Run ids of a chain of continue-as-new, oldest first, starting with `firstRunId`. */
   chain(workflowId: string, firstRunId: string): Promise<readonly string[]>;
@@ -29,9 +33,11 @@ export function createRecorder(client: Client, projectFolder: string): Recorder 
       await mkdir(historiesFolder, { recursive: true });
       // Formatted as the repository formats JSON, so that a recording leaves the format check green.
       const text = await format(JSON.stringify(json), { parser: 'json', printWidth: 120 });
-      await writeFile(`${historiesFolder}${name}.json`, text);
+      const file = `${historiesFolder}${name}.json`;
+      const known = existsSync(file);
+      if (!known) await writeFile(file, text);
       kept.set(name, history.events?.length ?? 0);
-      console.log(`kept ${name}: ${kept.get(name)} events, ${text.length} bytes`);
+      console.log(`${known ? 'known already' : 'kept'}: ${name}, ${kept.get(name)} events, ${text.length} bytes`);
     },
     async chain(workflowId, firstRunId) {
       const runs = [firstRunId];

@@ -38,6 +38,7 @@ const unread = new Set([
   'namespace',
   'namespaceId',
   'useWorkflowBuildId',
+  'meteringMetadata',
 ]);
 
 /** Events that repeat a command of the workflow: replay compares their kind and id, never what was handed over. */
@@ -45,6 +46,22 @@ const commands = new Set([
   'activityTaskScheduledEventAttributes',
   'startChildWorkflowExecutionInitiatedEventAttributes',
   'signalExternalWorkflowExecutionInitiatedEventAttributes',
+  'upsertWorkflowSearchAttributesEventAttributes',
+  'workflowExecutionContinuedAsNewEventAttributes',
+]);
+
+/** What a command hands over: the input, and what the server is to do about it. */
+const handedOver = new Set([
+  'input',
+  'taskQueue',
+  'searchAttributes',
+  'scheduleToCloseTimeout',
+  'scheduleToStartTimeout',
+  'startToCloseTimeout',
+  'heartbeatTimeout',
+  'workflowExecutionTimeout',
+  'workflowRunTimeout',
+  'workflowTaskTimeout',
 ]);
 
 /** The replacements of a project: its folder, then the repository it lies in, then the machine. Longest paths first. */
@@ -72,14 +89,13 @@ export function rewrite(value: unknown, replacements: readonly Replacement[]): u
   return Object.fromEntries(
     entries.map(([key, item]) => {
       if (key === 'workflowTaskScheduledEventAttributes') return [key, {}];
-      return [key, rewrite(commands.has(key) ? withoutInput(item) : item, replacements)];
+      return [key, rewrite(commands.has(key) ? bare(item) : item, replacements)];
     })
   );
 }
 
-function withoutInput(attributes: unknown): unknown {
-  const { input: _input, ...rest } = attributes as JsonObject;
-  return rest;
+function bare(attributes: unknown): unknown {
+  return Object.fromEntries(Object.entries(attributes as JsonObject).filter(([key]) => !handedOver.has(key)));
 }
 
 /** Text of a payload whose encoding is JSON; null for everything else. */
