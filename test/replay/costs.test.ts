@@ -29,7 +29,15 @@ const formulas: readonly {
   readonly actions: (cost: Cost) => number;
 }[] = [
   {
-    histories: ['jobReaper-nothing', 'jobReaper-stray-job', 'driftCheck-nothing-due'],
+    histories: [
+      'jobReaper-nothing',
+      'jobReaper-stray-job',
+      'jobReaper-site-away',
+      'jobReaper-cancelled',
+      'driftCheck-nothing-due',
+      'driftCheck-site-away',
+      'driftCheck-cancelled',
+    ],
     says: '2',
     actions: () => 2,
   },
@@ -56,6 +64,9 @@ const formulas: readonly {
       'modelRelease-user-code-failed',
       'modelRelease-cancelled',
       'modelRelease-refused-by-gate',
+      'modelRelease-gate-inconclusive',
+      'modelRelease-gate-rejected',
+      'modelRelease-gate-approval-expired',
       'modelRelease-first-version',
       'modelRelease-rolled-back',
       'modelRelease-approved-promoted',
