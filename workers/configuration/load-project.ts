@@ -51,23 +51,14 @@ export interface LoadOptions {
   readonly providers: readonly ConfigurationChecker[];
 }
 
-/**
- * Reads `retempo.yaml` of a folder and no model file, so that what runs can be looked at and stopped whatever state the
- * model files are in.
- *
- * Throws {@link ConfigurationError} with every problem of the file at once.
- */
+/** See `on-demand.ts`, through which it is called. */
 export async function loadConfig(options: LoadOptions): Promise<RetempoConfig> {
   const { config, problems } = await readConfig(options);
   if (problems.length > 0) throw new ConfigurationError(problems);
   return config;
 }
 
-/**
- * Reads `retempo.yaml` and all model files of a folder. Touches nothing but the files it reads.
- *
- * Throws {@link ConfigurationError} with every problem of every file at once.
- */
+/** See `on-demand.ts`, through which it is called. */
 export async function loadProject(options: LoadOptions): Promise<Project> {
   const { folder, main, found, config, problems } = await readConfig(options);
   const files = await modelFiles(config);

@@ -1,5 +1,5 @@
 import { defaultGateMetrics, rowLossMetrics, taskMetrics } from './model-metrics.js';
-import { modelDefaults } from './model-schema.js';
+import { modelDefaults } from './model-defaults.js';
 import type { modelShape } from './model-schema.js';
 import type { FoundProblem } from './problems.js';
 import type { z } from 'zod';

@@ -25,7 +25,6 @@ import { FieldProblem } from './units.js';
 
 const column = text({ what: 'the name of a column', max: 256 });
 const second = 1_000;
-const day = 86_400_000;
 
 const source: z.ZodType<string> = field({ type: 'string' }, (value) => {
   if (typeof value === 'object' && value !== null && 'run' in value) {
@@ -258,35 +257,3 @@ export const modelShape = {
 
 /** Schema of a model file. */
 export const modelSchema = section(modelShape);
-
-/** Defaults of a model file that are plain numbers; the others follow from the file. */
-export const modelDefaults = {
-  trainMs: 28 * day,
-  evaluateMs: 7 * day,
-  trainTimeoutMs: 3_600_000,
-  evaluateTimeoutMs: 1_800_000,
-  attemptsPerPool: 3,
-  gateMinRows: 1_000,
-  sliceMinRows: 500,
-  confidence: 0.95,
-  approval: { quorum: 1, expiresMs: 2 * day },
-  steps: [5, 25, 50],
-  holdbackPercent: 1,
-  bakeMs: day,
-  errors: { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overdispersion: 1 },
-  slow: { worseThan: 1, safeBelow: 1.5, ignoreBelow: 0.02, overdispersion: 1 },
-  alpha: 0.05,
-  lookEveryMs: 60_000,
-  stepDeadlineMs: day,
-  totalDeadlineMs: 7 * day,
-  deployDeadlineMs: 600_000,
-  leaseMs: 600_000,
-  watchEveryMs: 7 * day,
-  watchMinRows: 500,
-  loss: { metric: 'logLoss', tolerate: 0.02, clip: 4.6, falseAlarmEveryWindows: 365 },
-  cooldownMs: day,
-  runs: 8,
-  perMs: 30 * day,
-  breakerAfter: 3,
-  minGain: 0,
-} as const;

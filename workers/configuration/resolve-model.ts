@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import type { ApprovalPolicy, Json, ModelSpec } from '@retempo/workflows/contracts';
 import { defaultGateMetrics, type JudgedTask } from './model-metrics.js';
-import { modelDefaults as defaults } from './model-schema.js';
+import { modelDefaults as defaults } from './model-defaults.js';
 import type { modelSchema } from './model-schema.js';
 import { absolutePath } from './paths.js';
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { DuckDBInstance, type JS } from '@duckdb/node-api';
+import type { JS } from '@duckdb/node-api';
 
 import type { Call } from '../ports/call.js';
 import { isPortError, PortError } from '../ports/port-error.js';
@@ -31,12 +31,32 @@ export interface Engine {
 const INTERRUPT_EVERY_MS = 50;
 
 /**
+ * The engine, when the first data are read: loading it takes as long as half of a worker's start, and most workers never
+ * read data. Node loads it once. A retry may meet a machine that has it: so it is the fault of this one.
+ */
+async function loadDuckDB(): Promise<typeof import('@duckdb/node-api')> {
+  try {
+    return await import('@duckdb/node-api');
+  } catch (cause) {
+    const reason = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0];
+    throw new PortError(
+      'ServiceFault',
+      'reading data needs the package @duckdb/node-api, which cannot be loaded on this machine: install the packages of the ' +
+        'worker again with "npm ci" on the system that it runs on (it has a native part for each; --omit=optional leaves that ' +
+        `out), then restart the worker (${reason})`,
+      { cause }
+    );
+  }
+}
+
+/**
  * Opens a DuckDB engine that reads local files only: extensions (and with them the network) are neither loaded nor
  * installed, the session's time zone is UTC, and its settings are locked. Aborting `call.signal` interrupts the
  * running statement. The caller closes it; {@link withEngine} does that by itself.
  */
 export async function openEngine(options: EngineOptions = {}, call?: Call): Promise<Engine> {
   requireWanted(call);
+  const { DuckDBInstance } = await loadDuckDB();
   const spillFolder = mkdtempSync(join(tmpdir(), `retempo-data-${process.pid}-`));
   const instance = await DuckDBInstance.create(':memory:', {
     autoinstall_known_extensions: 'false',
@@ -88,7 +108,7 @@ export async function openEngine(options: EngineOptions = {}, call?: Call): Prom
  * Runs `body` with an engine that is closed whatever happens.
  *
  * @throws PortError `Cancelled` or `DeadlineExceeded` when the call was aborted, `InvalidSpec` when the data cannot be
- *   read as they are, `ServiceFault` when the machine failed (disk, memory).
+ *   read as they are, `ServiceFault` when the machine failed (disk, memory, an engine that cannot be loaded).
  */
 export async function withEngine<T>(
   options: EngineOptions,
