@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { format } from 'prettier';
@@ -15,7 +15,7 @@ import {
   temporalVersion,
   writeProgram,
 } from './hosts.js';
-import { everyEntry, jsProgram, ownWorkflows, startersProgram, workflowHost } from './programs.js';
+import { everyEntry, jsProgram, ownWorkflows, startersProgram, workerHost, workflowHost } from './programs.js';
 import { packAll, type Tarball } from './tarballs.js';
 
 // The packages as a stranger gets them: packed, installed from the tarballs into hosts outside the repository, compiled
@@ -201,6 +201,40 @@ describe('a host with everything', () => {
     expect(
       told.modules.filter((name) => /node_modules\/(zod|@duckdb|@temporalio\/(client|worker))\//.test(name))
     ).toEqual([]);
+  });
+
+  it('loads no validation library, no YAML, no database and no inference engine until they are needed', async () => {
+    const at = await writeProgram({ host, name: 'heavy', type: 'module', files: { 'main.js': workerHost } });
+    expect(JSON.parse(await runProgram(at, 'main.js'))).toEqual({
+      sites: [true],
+      described: 'object',
+      ready: [],
+      owner: 'from-the-file',
+      configured: ['yaml', 'zod'],
+      data: { rows: 1 },
+      read: ['@duckdb/node-api', 'yaml', 'zod'],
+    });
+  });
+
+  it('says what to do when the database cannot be loaded, which other work does not notice', async () => {
+    const at = await writeProgram({ host, name: 'no-database', type: 'module', files: { 'main.js': workerHost } });
+    const packages = join(host, 'node_modules', '@duckdb');
+    const native = (await readdir(packages)).filter((name) => name.startsWith('node-bindings-'));
+    expect(native).not.toEqual([]);
+    for (const name of native) await rename(join(packages, name), join(host, name));
+    try {
+      const { sites, data } = JSON.parse(await runProgram(at, 'main.js')) as {
+        sites: readonly boolean[];
+        data: { class: string; message: string };
+      };
+      expect(sites).toEqual([true]);
+      // Retried, since another worker, or this one after a repair, has it.
+      expect(data.class).toBe('ServiceFault');
+      expect(data.message).toMatch(/^reading data needs the package @duckdb\/node-api, .*install .*"npm ci".*restart/);
+      expect(data.message).toContain('node-bindings');
+    } finally {
+      for (const name of native) await rename(join(host, name), join(packages, name));
+    }
   });
 
   it('runs the command', async () => {

@@ -92,3 +92,54 @@ const registered = Object.keys(workflows).filter((name) => ['hostOwn', 'modelRel
 console.log(JSON.stringify({ modules, registered: registered.sort() }));
 process.exit(0);
 `;
+
+/**
+ * A host that has its configuration already: opens an installation, as it would for its workers, and prints what of the heavy
+ * libraries has been loaded for that, after a configuration was read, and after data were. Then what reading data said.
+ */
+export const workerHost = `
+import { writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector';
+import { pathToFileURL } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { describeSource } from '@retempo/activities';
+import { onprem } from '@retempo/onprem';
+import { limitDefaults, loadConfig, modelJsonSchema, openInstallation } from '@retempo/workers';
+
+/** Every script of this process, modules of both kinds, is told to a debugger that comes later. */
+function heavy() {
+  const found = new Set();
+  const session = new Session();
+  session.connect();
+  session.on('Debugger.scriptParsed', ({ params }) => {
+    const name = /node_modules\\/(zod|yaml|@duckdb\\/node-api|onnxruntime-node)\\//.exec(params.url)?.[1];
+    if (name !== undefined) found.add(name);
+  });
+  session.post('Debugger.enable');
+  session.disconnect();
+  return [...found].sort();
+}
+
+const folder = process.cwd();
+const temporal = { address: '127.0.0.1:1', namespace: 'default', apiKey: null, tls: null };
+const stateFolder = folder + '/state';
+const artifacts = pathToFileURL(stateFolder + '/artifacts').href + '/';
+const rest = { folder, endpoints: {}, models: [], code: { include: [], exclude: [] }, metricsPort: null };
+const config = { ...rest, stateFolder, temporal, artifacts, owner: 'host', sites: { 'onprem.local': {} }, limits: limitDefaults };
+const opened = await openInstallation({ project: { config }, providers: [onprem()] });
+const client = new Client({ connection: Connection.lazy({ address: temporal.address }) });
+const activities = opened.activities({ client });
+const sites = opened.sites.map((site) => Object.keys(activities.site(site, 'data')).includes('snapshotData'));
+const described = typeof modelJsonSchema().properties;
+const ready = heavy();
+writeFileSync('retempo.yaml', 'owner: from-the-file\\n');
+const { owner } = await loadConfig({ folder, providers: [onprem()] });
+const configured = heavy();
+writeFileSync('rows.csv', 'at\\n2026-01-01T00:00:00Z\\n');
+const data = await describeSource({ source: folder + '/rows.csv', time: 'at' }).then(
+  ({ rows }) => ({ rows }),
+  (error) => ({ class: error.class, message: error.message })
+);
+console.log(JSON.stringify({ sites, described, ready, owner, configured, data, read: heavy() }));
+process.exit(0);
+`;
