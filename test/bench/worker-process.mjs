@@ -1,6 +1,9 @@
 // A worker that says when it is ready, and ends. Started by worker.mjs:
-//   node test/bench/worker-process.mjs hello|control|all <address> <bundle> <project folder>
+//   node test/bench/worker-process.mjs hello|given|control|all <address> <bundle> <project folder>
 // Prints one JSON line: { readyMs, cpuMs, rssMiB }. Ready: every Worker runs; counted from the start of the process.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 const [kind, address = '', codePath = '', folder = ''] = process.argv.slice(2);
 
 /** @param {{ run(): Promise<void>, shutdown(): void }} worker */
@@ -29,12 +32,15 @@ async function hello() {
   await connection.close();
 }
 
-/** @param {(queue: string) => boolean} only */
-async function retempo(only) {
+/** `given`: the configuration is there already, as for a host that makes it itself; else it is read from the project. */
+async function retempo() {
   const { Client } = await import('@temporalio/client');
   const { onprem } = await import('@retempo/onprem');
   const { connectWorkers, createWorkers, loadProject, openInstallation } = await import('@retempo/workers');
-  const { config } = await loadProject({ folder, providers: [onprem()] });
+  const { config } =
+    kind === 'given'
+      ? { config: JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) }
+      : await loadProject({ folder, providers: [onprem()] });
   const temporal = { ...config.temporal, address };
   const opened = await openInstallation({ project: { config }, providers: [onprem()] });
   const connection = await connectWorkers({ config: { temporal, metricsPort: null } });
@@ -44,7 +50,7 @@ async function retempo(only) {
     sites: opened.sites,
     activities: opened.activities({ client: new Client({ connection }) }),
     host: { control: { workflowBundle: { codePath } } },
-    only,
+    only: (queue) => kind === 'all' || queue === 'retempo.control',
   });
   await measure(workers);
   await connection.close();
@@ -52,4 +58,4 @@ async function retempo(only) {
 }
 
 if (kind === 'hello') await hello();
-else await retempo(kind === 'control' ? (queue) => queue === 'retempo.control' : () => true);
+else await retempo();

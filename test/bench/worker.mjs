@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import { retempoWorkflowsPath, startDevServer } from '@retempo/workers';
+import { onprem } from '@retempo/onprem';
+import { loadProject, retempoWorkflowsPath, startDevServer } from '@retempo/workers';
 import { least, report, shown } from './rows.mjs';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '7' } } });
@@ -26,9 +27,9 @@ async function bundle(name, workflowsPath) {
   return file;
 }
 
-const kinds = /** @type {const} */ (['hello', 'control', 'all']);
+const kinds = /** @type {const} */ (['hello', 'given', 'control', 'all']);
 /** @type {{ [kind: string]: { readyMs: number, cpuMs: number, rssMiB: number }[] }} */
-const starts = { hello: [], control: [], all: [] };
+const starts = { hello: [], given: [], control: [], all: [] };
 let server;
 try {
   const source = join(folder, 'hello.js');
@@ -38,10 +39,12 @@ export async function hello(name) { return greet(name); }
 `;
   writeFileSync(source, text);
   const own = await bundle('retempo.bundle.js', retempoWorkflowsPath());
-  const bundles = { hello: await bundle('hello.bundle.js', source), control: own, all: own };
+  const bundles = { hello: await bundle('hello.bundle.js', source), given: own, control: own, all: own };
   cpSync(fileURLToPath(new URL('../support/tiny-model/', import.meta.url)), join(folder, 'project'), {
     recursive: true,
   });
+  const { config } = await loadProject({ folder: join(folder, 'project'), providers: [onprem()] });
+  writeFileSync(join(folder, 'project', 'config.json'), JSON.stringify(config));
   server = await startDevServer({ stateFolder: join(folder, 'server'), uiPort: null });
   for (let round = 0; round < rounds; round++) {
     for (const kind of kinds) {
@@ -52,19 +55,20 @@ export async function hello(name) { return greet(name); }
   }
   /** @param {string} kind @param {'readyMs' | 'cpuMs' | 'rssMiB'} field */
   const of = (kind, field) => least((starts[kind] ?? []).map((one) => one[field]));
-  const ratio = (/** @type {'control' | 'all'} */ kind, /** @type {'readyMs' | 'cpuMs' | 'rssMiB'} */ field) =>
-    of(kind, field) / of('hello', field);
+  /** @param {'given' | 'control' | 'all'} kind @param {string} what @param {number | null} mark */
+  const ratios = (kind, what, mark) => [
+    shown(`${what}, time until ready`, of(kind, 'readyMs') / of('hello', 'readyMs'), 'x', mark),
+    shown(`${what}, CPU until ready`, of(kind, 'cpuMs') / of('hello', 'cpuMs'), 'x', null),
+    shown(`${what}, memory`, of(kind, 'rssMiB') / of('hello', 'rssMiB'), 'x', null),
+  ];
   console.log(
     `worker, ${rounds} rounds; hello world: ready after ${of('hello', 'readyMs').toFixed(0)} ms, ` +
       `${of('hello', 'cpuMs').toFixed(0)} ms CPU, ${of('hello', 'rssMiB').toFixed(0)} MiB`
   );
   report([
-    shown('control worker, time until ready', ratio('control', 'readyMs'), 'x', 1.1),
-    shown('control worker, CPU until ready', ratio('control', 'cpuMs'), 'x', null),
-    shown('control worker, memory', ratio('control', 'rssMiB'), 'x', null),
-    shown('workers of all queues, time until ready', ratio('all', 'readyMs'), 'x', null),
-    shown('workers of all queues, CPU until ready', ratio('all', 'cpuMs'), 'x', null),
-    shown('workers of all queues, memory', ratio('all', 'rssMiB'), 'x', null),
+    ...ratios('given', 'control worker, configuration given', 1.1),
+    ...ratios('control', 'control worker of a project', 1.1),
+    ...ratios('all', 'workers of all queues of a project', null),
   ]);
 } finally {
   await server?.stop();
