@@ -5,6 +5,9 @@ import { toPortError } from './file-errors.js';
 import { keyProblem } from './key.js';
 import { maxArtifactFiles } from './manifest.js';
 
+/** What is read at once: large enough to cost few turns, small enough that other work comes in between. */
+const pieceBytes = 1024 * 1024;
+
 /** A plain file in a local folder, and what tells whether it was changed since it was listed. */
 export interface LocalFile {
   readonly path: string;
@@ -56,8 +59,8 @@ export async function listFolder(
 
 /** Reads a listed file from start to end; class `Conflict` as soon as it is seen to be another one or to have changed. */
 export interface LocalReader {
-  /** Fills `target` with the next bytes. */
-  readNext(target: Uint8Array): Promise<void>;
+  /** Fills `target` with the next bytes; `seen` is given each piece of them in order while the one after it is read. */
+  readNext(target: Uint8Array, seen?: (piece: Uint8Array) => void): Promise<void>;
   /** Checks that the file is still as it was listed, and closes it. */
   finish(): Promise<void>;
   close(): Promise<void>;
@@ -85,12 +88,17 @@ export async function readLocalFile(folder: string, file: LocalFile): Promise<Lo
     throw error;
   }
   return {
-    async readNext(target) {
+    async readNext(target, seen = () => undefined) {
+      let unseen = target.subarray(0, 0);
       for (let at = 0; at < target.length;) {
-        const { bytesRead } = await handle.read(target, at, target.length - at, null);
+        const reading = handle.read(target, at, Math.min(pieceBytes, target.length - at), null);
+        seen(unseen);
+        const { bytesRead } = await reading;
         if (bytesRead === 0) throw changed();
+        unseen = target.subarray(at, at + bytesRead);
         at += bytesRead;
       }
+      seen(unseen);
     },
     async finish() {
       await check();

@@ -102,8 +102,7 @@ async function stageLargeOnce(input: SealInput, file: LocalFile, stagingKey: str
         size: file.size,
         concurrency,
         async fill(_number, target) {
-          await reader.readNext(target);
-          hash.update(target);
+          await reader.readNext(target, (piece) => hash.update(piece));
         },
       },
       call
