@@ -114,6 +114,30 @@ describe('checkpoints', () => {
     expect(await find()).toEqual(ref('5'));
   });
 
+  it('one that is replaced while it is read is read again', async () => {
+    const ref = (digit: string): ArtifactRef => ({
+      v: 1,
+      uri: 'file:///x/',
+      digest: `sha256:${digit.repeat(64)}`,
+      bytes: 1,
+    });
+    await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
+    const plain = store;
+    let replaced = 0;
+    const racing: ArtifactStore = {
+      ...plain,
+      async *read(...input) {
+        replaced += 1;
+        if (replaced === 1) await publishCheckpoint(plain, step, { ref: ref('2'), savedAtMs: 2 }, call);
+        yield* plain.read(...input);
+      },
+    };
+    expect(await find([racing])).toEqual(ref('2'));
+    replaced = 0;
+    await publishCheckpoint(racing, step, { ref: ref('3'), savedAtMs: 3 }, call);
+    expect(await find()).toEqual(ref('3'));
+  });
+
   it('the newest of several stores counts; a store that is gone is waited for, then left out', async () => {
     const other = newStore('other');
     const ref = (digit: string): ArtifactRef => ({

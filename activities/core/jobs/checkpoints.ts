@@ -44,12 +44,20 @@ async function readLatest(
   key: string,
   call: Call
 ): Promise<{ readonly latest: LatestCheckpoint; readonly version: string } | null> {
-  const head = await store.head(key, call);
-  if (head === null || head.size > maxDocumentBytes) return null;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of store.read(key, { version: head.version }, call)) chunks.push(chunk);
-  const latest = JSON.parse(Buffer.concat(chunks).toString('utf8')) as LatestCheckpoint;
-  return { latest, version: head.version };
+  for (let round = 1; ; round += 1) {
+    const head = await store.head(key, call);
+    if (head === null || head.size > maxDocumentBytes) return null;
+    try {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of store.read(key, { version: head.version }, call)) chunks.push(chunk);
+      const latest = JSON.parse(Buffer.concat(chunks).toString('utf8')) as LatestCheckpoint;
+      return { latest, version: head.version };
+    } catch (error) {
+      // Somebody has published a newer one, or deleted them all, between the two calls.
+      const raced = isPortError(error) && (error.class === 'Conflict' || error.class === 'NotFound');
+      if (!raced || round >= casRounds) throw error;
+    }
+  }
 }
 
 /** Makes `ref` the newest checkpoint of a step unless there is a newer one. */
