@@ -8,7 +8,13 @@ import { approve, reject, type ApprovalVote, type ButtonAnswer } from './message
  * asked, or a second one by the same person has no effect and says so. One rejection decides; it is final.
  */
 export class ApprovalDesk {
-  private open: { digests: ApprovalDigests; policy: ApprovalPolicy; requestedBy: readonly string[] } | null = null;
+  /** What is asked now, or null. */
+  open: {
+    digests: ApprovalDigests;
+    policy: ApprovalPolicy;
+    requestedBy: readonly string[];
+    until: number | undefined;
+  } | null = null;
   private votes: Vote[] = [];
   private rejection: Vote | null = null;
 
@@ -24,14 +30,18 @@ export class ApprovalDesk {
     });
   }
 
-  /** Asks. `votes` are those given to a run before this one, which asked the same. */
+  /**
+   * Asks. From `until` on, epoch milliseconds, no vote counts: nobody may have noticed yet that it has expired. `votes` are
+   * those given to a run before this one, which asked the same.
+   */
   begin(
     digests: ApprovalDigests,
     policy: ApprovalPolicy,
     requestedBy: readonly string[],
+    until?: number,
     votes: readonly Vote[] = []
   ): void {
-    this.open = { digests, policy, requestedBy };
+    this.open = { digests, policy, requestedBy, until };
     this.votes = [...votes];
     this.rejection = null;
   }
@@ -65,7 +75,7 @@ export class ApprovalDesk {
 
   private take(vote: ApprovalVote, kind: 'approve' | 'reject', onVote: () => void): ButtonAnswer {
     const { open } = this;
-    if (open === null || this.decision !== null)
+    if (open === null || this.decision !== null || Date.now() >= open.until!)
       return { done: false, reason: 'nothing waits for an approval here; the status of the model names what does' };
     const other = (['model', 'evidence', 'policy'] as const).find(
       (name) => vote.digests?.[name] !== open.digests[name]

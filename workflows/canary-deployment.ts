@@ -25,6 +25,7 @@ import {
   currentWeight,
   giveUp,
   initialCanary,
+  notBegun,
   pauseCanary,
   resumeCanary,
   type CanaryMove,
@@ -180,13 +181,13 @@ class Canary {
   private async look(): Promise<CanaryResult | null> {
     const { release, candidate, champion, model, releaseId } = this.input;
     const weight = currentWeight(this.state, release);
-    const { step, stepStartedAt, bakeUntil } = this.state;
+    let before = this.state;
     let problem = 'no look was possible';
     try {
       this.looking = new CancellationScope();
       const look = await this.looking.run(() =>
         looksAt(release.site, this.limits).observe.executeWithOptions(
-          { summary: `look ${this.state.looks + 1} at ${weight} %` },
+          { summary: `look ${before.looks + 1} at ${weight} %` },
           [
             {
               endpoint: release.endpoint,
@@ -195,12 +196,12 @@ class Canary {
               release,
               candidate: candidate.version,
               champion: champion?.version ?? null,
-              step,
-              stepElapsedMs: Math.max(0, Date.now() - stepStartedAt),
+              step: before.step,
+              stepElapsedMs: Math.max(0, Date.now() - before.stepStartedAt),
               weight,
               revisions: this.revisions,
               epoch: this.epoch,
-              look: this.state.looks + 1,
+              look: before.looks + 1,
               judged: this.judged,
             },
           ]
@@ -208,7 +209,9 @@ class Canary {
       );
       this.judged = look.judged;
       this.board.saw(look);
-      const turn = afterLook(this.state, look, release, Date.now());
+      // Not what was before the look: somebody may have resumed since.
+      before = this.state;
+      const turn = afterLook(before, look, release, Date.now());
       this.state = turn.state;
       this.askForApproval();
       problem = 'the weights could not be set';
@@ -216,7 +219,7 @@ class Canary {
     } catch (error) {
       if (isCancellation(error) || !(error instanceof TemporalFailure)) throw error;
       const turn = afterLook(
-        { ...this.state, step, stepStartedAt, bakeUntil },
+        notBegun(this.state, before),
         blindLook(`${problem}: ${endpointTrouble(error)}`),
         release,
         Date.now()
@@ -330,14 +333,12 @@ class Canary {
     return { model: candidate.artifact.digest, evidence: evidenceDigest, policy: policyDigest };
   }
 
-  private asked = false;
-
   private askForApproval(): void {
     const policy = this.input.release.approval;
-    if (this.state.phase !== 'awaitingApproval' || policy === null || this.asked) return;
-    this.asked = true;
-    this.desk.begin(this.digests, policy, this.input.requestedBy);
-    this.board.asks(this.digests, policy, this.state.approvalUntil ?? 0);
+    if (this.state.phase !== 'awaitingApproval' || policy === null || this.desk.open !== null) return;
+    const until = this.state.approvalUntil!;
+    this.desk.begin(this.digests, policy, this.input.requestedBy, until);
+    this.board.asks(this.digests, policy, until);
   }
 
   /** The run before asked already: it goes on with the votes it had, and the governor need not be told again. */
@@ -345,8 +346,7 @@ class Canary {
     const { resume: before, release, requestedBy } = this.input;
     const until = this.state.approvalUntil;
     if (before === undefined || until === null || release.approval === null) return;
-    this.asked = true;
-    this.desk.begin(this.digests, release.approval, requestedBy, before.votes);
+    this.desk.begin(this.digests, release.approval, requestedBy, until, before.votes);
     this.board.waits(this.digests, release.approval, until);
   }
 
@@ -358,7 +358,6 @@ class Canary {
       const by = this.desk.record('rejected', this.digests).by[0];
       this.state = giveUp(this.state, by?.reason ?? 'rejected', by?.actor ?? 'somebody', 'rejected').state;
     }
-    this.asked = false;
     this.desk.end();
     this.board.answered();
     this.awake = true;

@@ -6,6 +6,7 @@ import {
   begin,
   giveUp,
   initialCanary,
+  notBegun,
   pauseCanary,
   resumeCanary,
   type CanaryTurn,
@@ -148,6 +149,36 @@ describe('a hold', () => {
     const struck = foreign(foreign(start(), 1).state, 2).state;
     const resumed = resumeCanary(pauseCanary(struck, 'ann', 'lunch', 3 * minute), 4 * minute);
     expect([resumed.strikes, foreign(resumed, 5).state.phase]).toEqual([2, 'held']);
+  });
+});
+
+describe('a step that could not be begun', () => {
+  const first = start();
+  const paused = pauseCanary(first, 'ann', 'lunch', minute);
+
+  it('is not begun: the canary has the step and the time that it had', () => {
+    const next = after(first, 'advance', 20).state;
+    expect(notBegun(next, first)).toEqual({ ...first, looks: 1 });
+    const last = after(next, 'advance', 21).state;
+    const { step, stepStartedAt, bakeUntil } = notBegun(last, next);
+    expect([step, stepStartedAt, bakeUntil]).toEqual([1, 20 * minute, null]);
+  });
+
+  it('is another than weights that could not be set right: who resumed meanwhile has resumed', () => {
+    const mending = foreign(paused, 2).state;
+    const resumed = resumeCanary(mending, 50 * minute);
+    expect(notBegun(resumed, paused)).toBe(resumed);
+    expect(resumed.stepStartedAt).toBe(49 * minute);
+  });
+});
+
+describe('a bake', () => {
+  it('is not cut short by the deadline of a step; when it is over without proof that deadline counts', () => {
+    const long: ReleaseSpec = { ...release, bakeMs: 90 * minute };
+    const baking = after(after(start(), 'advance', 1, long).state, 'advance', 2, long).state;
+    for (const at of [62, 91]) expect(after(baking, 'continue', at, long).state.phase).toBe('baking');
+    expect(after(baking, 'continue', 92, long).state.rollback?.by).toBe('deadline');
+    expect(after(baking, 'advance', 92, long).move.kind).toBe('finish');
   });
 });
 

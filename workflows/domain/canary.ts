@@ -63,8 +63,6 @@ function enter(state: CanaryState, step: number, release: ReleaseSpec, now: numb
       phase: last ? 'baking' : 'step',
       stepStartedAt: now,
       bakeUntil: last ? now + release.bakeMs : null,
-      heldBecause: null,
-      approvalUntil: null,
     },
     move: { kind: 'setWeight', weight },
   };
@@ -110,7 +108,9 @@ export function afterLook(state: CanaryState, look: CanaryEvidence, release: Rel
   const going: CanaryState = { ...seen, heldBecause: null, phase: resumedPhase(seen, release) };
   if (going.paused !== null) return stay(going);
   if (look.action === 'continue' && !skipping) {
-    if (isProven(going) || now < going.stepStartedAt + release.stepDeadlineMs) return stay(going);
+    // A bake has at least its own time: it is not cut short by the deadline of a step.
+    const until = Math.max(going.bakeUntil ?? 0, going.stepStartedAt + release.stepDeadlineMs);
+    if (isProven(going) || now < until) return stay(going);
     const reason = `no proof either way within the step deadline; ${look.reasons[0] ?? ''}`;
     if (release.onInconclusive === 'rollback') return giveUp(going, reason, 'deadline', 'rolledBack');
     return stay({ ...going, phase: 'held', heldBecause: `${reason}; resume, promote or roll back` });
@@ -126,6 +126,12 @@ export function afterLook(state: CanaryState, look: CanaryEvidence, release: Rel
   }
   return enter(going, next, release, now);
 }
+
+/** A step that could not be begun: the canary is where it was `before` it, with the time that it had. */
+export const notBegun = (state: CanaryState, before: CanaryState): CanaryState =>
+  state.step === before.step
+    ? state
+    : { ...state, step: before.step, stepStartedAt: before.stepStartedAt, bakeUntil: before.bakeUntil };
 
 function resumedPhase(state: CanaryState, release: ReleaseSpec): CanaryState['phase'] {
   if (state.approvalUntil !== null) return 'awaitingApproval';

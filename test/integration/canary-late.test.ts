@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { canaryDeployment } from '@retempo/workflows';
+import { controlQueue, endpointId, type CanaryState, type ReleaseSpec } from '@retempo/workflows/contracts';
+import { abort, approve, getRunStatus, resume } from '@retempo/workflows/messages';
+import {
+  hold,
+  installation,
+  look,
+  spec,
+  trouble,
+  version,
+  type ScriptedInstallation,
+  type ScriptedWorld,
+} from '../support/scripted-world.js';
+import { useScriptedInstallation } from '../support/scripted-tests.js';
+import { missingServer } from '../support/server-peer.js';
+
+const missing = await missingServer();
+
+// What people say to a canary while it is busy, or too late. It begins with the state of a run before it, so that hours have
+// passed in it.
+
+const minute = 60_000;
+const endpoint = endpointId(spec.release.site, spec.release.endpoint);
+const button = { actor: 'ann', reason: 'because' };
+const candidate = version('v2');
+const digests = { model: candidate.artifact.digest, evidence: 'sha256:evidence', policy: 'sha256:policy' };
+
+describe.skipIf(missing !== null)('a canary that is old', () => {
+  let test: ScriptedInstallation;
+  let world: ScriptedWorld;
+  let started = 0;
+  useScriptedInstallation(
+    (...opened) => ([test, world] = opened),
+    () => [endpoint]
+  );
+
+  /** At its first step for an hour. */
+  const start = (release: Partial<ReleaseSpec>, more: Partial<CanaryState>) => {
+    const hourAgo = Date.now() - 60 * minute;
+    const state: CanaryState = {
+      phase: 'step',
+      step: 0,
+      stepStartedAt: hourAgo,
+      startedAt: hourAgo,
+      bakeUntil: null,
+      paused: null,
+      heldBecause: null,
+      approvedSteps: [],
+      approvalUntil: null,
+      promotedBy: null,
+      strikes: 0,
+      looks: 5,
+      rollback: null,
+      ...more,
+    };
+    return test.client.workflow.start(canaryDeployment, {
+      workflowId: endpoint,
+      taskQueue: controlQueue,
+      args: [
+        {
+          v: 1,
+          mode: 'canary',
+          installation,
+          releaseId: `retempo/m/run/${++started}-00000000`,
+          model: 'm',
+          release: { ...spec.release, totalDeadlineMs: 600 * minute, ...release },
+          policyDigest: digests.policy,
+          candidate: { version: candidate.version, artifact: candidate.artifact },
+          evidenceDigest: digests.evidence,
+          champion: { version: 'v1', artifact: version('v1').artifact },
+          requestedBy: ['ann'],
+          resume: { state, epoch: world.endpoint!.epoch + 1, revisions: [], judged: null },
+        },
+      ],
+    });
+  };
+
+  it('17: a resume that is pressed while a look fails is kept: the pause does not count against the step', async () => {
+    const [blind, seen] = [hold(), hold()];
+    world.next(
+      'observe',
+      () =>
+        blind.wait(() => {
+          throw trouble('AuthDenied', 'the metrics are locked');
+        }),
+      () => look('continue'),
+      () => seen.wait(() => look('continue'))
+    );
+    const canary = await start(
+      { stepDeadlineMs: 30 * minute, onInconclusive: 'rollback' },
+      { paused: { by: 'bob', reason: 'lunch', since: Date.now() - 59 * minute } }
+    );
+    await blind.there;
+    expect(await canary.executeUpdate(resume, { args: [button] })).toMatchObject({ done: true });
+    blind.letGo();
+    await Promise.race([seen.there, canary.result()]);
+    expect((await canary.query(getRunStatus)).phase).toBe('step');
+    // Of the step's half hour the minute before the pause is gone.
+    const [, after] = world.calls('observe');
+    expect(after!.stepElapsedMs).toBeLessThan(30 * minute);
+    await canary.executeUpdate(abort, { args: [button] });
+    seen.letGo();
+    expect((await canary.result()).result).toBe('aborted');
+  });
+
+  it('15: an approval that has expired is refused, also before the canary has looked at its time', async () => {
+    const canary = await start(
+      {
+        lookEveryMs: 60 * minute,
+        approval: { quorum: 1, from: [], expiresMs: 30 * minute, beforePercent: 10 },
+      },
+      { phase: 'awaitingApproval', approvalUntil: Date.now() - minute }
+    );
+    // It has begun: what comes with its first task is answered before it asks.
+    expect((await canary.query(getRunStatus)).waitingFor).not.toBeNull();
+    const vote = { digests, actor: 'bob', reason: 'looks right' };
+    expect(await canary.executeUpdate(approve, { args: [vote] })).toEqual({
+      done: false,
+      reason: 'nothing waits for an approval here; the status of the model names what does',
+    });
+    await canary.executeUpdate(resume, { args: [button] });
+    const { result, reason } = await canary.result();
+    expect([result, reason]).toEqual(['rejected', 'nobody approved in time; ask for a retrain to ask again']);
+  });
+});
