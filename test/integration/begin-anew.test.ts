@@ -163,7 +163,7 @@ describe.skipIf(missing !== null)('a canary that waits for two people', () => {
       sections: {
         train: { parameters: { rate: 0.05, epochs: 2 } },
         gate: { metrics: { auc: { atLeast: 0.5 } }, slices: 'none', minRows: 500 },
-        release: { steps: [50], lookEvery: '200ms', approval: { before: '50%', quorum: 2, from: [], expires: '1h' } },
+        release: { steps: [50], lookEvery: '200ms', approval: { before: '51%', quorum: 2, from: [], expires: '1h' } },
       },
       dynamicConfig,
     });

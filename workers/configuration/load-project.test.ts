@@ -168,7 +168,8 @@ describe('loadProject', () => {
       release: {
         holdbackPercent: 1,
         guardrails: { slow: { overMs: 50, worseThan: 1, safeBelow: 1.5, ignoreBelow: 0.02, overdispersion: 2 } },
-        approval: { beforePercent: 100, quorum: 1 },
+        // Before it gets 100 %: 99 % is the most without.
+        approval: { beforePercent: 99, quorum: 1 },
       },
       watch: { loss: { falseAlarmEveryWindows: 365 } },
       retrain: { atMost: { runs: 8, cost: 100 } },
@@ -243,6 +244,12 @@ release:
       'release.guardrails',
       { errors: { worseThan: '2x' } },
       'expected safeBelow above worseThan',
+    ],
+    [
+      'an approval that would come after the traffic',
+      'release.approval',
+      { before: '5%' },
+      'expected more than the first step (5%), got 5%: before any traffic people are asked by gate.approval',
     ],
     ['a later source', 'data.source', 's3://bucket/rows', 's3://... is not supported yet in this version'],
     [

@@ -200,6 +200,11 @@ function checkRelease(input: ModelSections, places: ProjectPlaces): readonly Fou
       problem(['release', 'holdback'], `expected at most ${100 - (steps.at(-1) ?? 0)}%, what the last step leaves`)
     );
   }
+  const before = typeof release.approval === 'object' ? release.approval.before : undefined;
+  if (before !== undefined && before <= (steps[0] ?? 0)) {
+    const message = `expected more than the first step (${steps[0]}%), got ${before}%: before any traffic people are asked by gate.approval`;
+    found.push(problem(['release', 'approval', 'before'], message));
+  }
   for (const name of ['errors', 'slow'] as const) {
     const limits = release.guardrails?.[name];
     if (typeof limits !== 'object') continue;

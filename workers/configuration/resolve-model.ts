@@ -153,7 +153,7 @@ function resolveRelease(input: ModelInput, surroundings: ModelSurroundings): Mod
     totalDeadlineMs: release.totalDeadline ?? defaults.totalDeadlineMs,
     deployDeadlineMs: release.deployDeadline ?? defaults.deployDeadlineMs,
     onInconclusive: release.onInconclusive ?? 'hold',
-    approval: approval === null ? null : { ...approval, beforePercent: before ?? 100 },
+    approval: approval === null ? null : { ...approval, beforePercent: (before ?? 100) - 1 },
     leaseMs: release.lease === 'none' ? null : (release.lease ?? defaults.leaseMs),
   };
 }

@@ -142,7 +142,7 @@ export interface ReleaseSpec {
   readonly deployDeadlineMs: number;
   /** At the step deadline without proof either way. */
   readonly onInconclusive: 'hold' | 'rollback';
-  /** Percent after which a person must approve before the next step; null = never. */
+  /** `beforePercent` is the most that the candidate gets before a person has approved; null = nobody is asked. */
   readonly approval: (ApprovalPolicy & { readonly beforePercent: number }) | null;
   /** Traffic falls back to the champion when nobody judged for this long; null where the backend has no lease. */
   readonly leaseMs: number | null;

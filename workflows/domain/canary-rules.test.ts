@@ -68,6 +68,16 @@ describe('an approval', () => {
     });
   });
 
+  it.each([0, 1])('before 100 % is asked for when all else is proven: a holdback of %s %', (holdbackPercent) => {
+    const last: ReleaseSpec = { ...asking, holdbackPercent, approval: { ...asking.approval!, beforePercent: 99 } };
+    let { state, move } = after(start(), 'advance', 1, last);
+    for (let at = 2; state.approvalUntil === null && move.kind !== 'finish'; at += 30) {
+      ({ state, move } = after(state, 'advance', at, last));
+    }
+    expect([state.phase, move.kind]).toEqual(['awaitingApproval', 'stay']);
+    expect(after(approveStep(state), 'advance', 100, last).move.kind).toBe('finish');
+  });
+
   it('is over when it is given: the next step has none', () => {
     const approved = approveStep(after(start(), 'advance', 1, asking).state);
     expect([approved.approvalUntil, approved.approvedSteps]).toEqual([null, [1]]);
