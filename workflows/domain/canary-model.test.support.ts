@@ -242,7 +242,10 @@ export class CanaryModel {
       applies: ({ action }) => action === 'continue' && !this.hurried,
       does: ({ action }) => {
         const why = `no proof either way within the step deadline; ${reasonOf(action)}`;
-        return this.plan.onInconclusive === 'hold' ? this.hold(why) : this.goBack('rolledBack', 'deadline', why);
+        const next = 'resume, promote or roll back';
+        return this.plan.onInconclusive === 'hold'
+          ? this.hold(`${why}; ${next}`)
+          : this.goBack('rolledBack', 'deadline', why);
       },
     },
     {

@@ -116,7 +116,7 @@ export function answerTrigger(
               : null,
       });
     case 'note':
-      return settle(state, 'coalesced', 'noted; looked at again when nothing stands in its way');
+      return settle(state, 'coalesced', 'noted; looked at again later');
   }
 }
 
