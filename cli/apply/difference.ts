@@ -55,6 +55,8 @@ function readable(path: string, value: Json): string {
   if (value === null) return 'none';
   if (typeof value === 'number' && path.endsWith('Ms')) return duration(value);
   if (typeof value === 'number' && path.endsWith('Bytes')) return bytes(value);
+  // The spec has the most that is given without a person; the file, what is given only with one.
+  if (path === 'release.approval.beforePercent') return `${Number(value) + 1}%`;
   if (typeof value === 'number' && path.endsWith('Percent')) return `${value}%`;
   if (typeof value === 'number' && path.endsWith('Windows')) return plural(value, 'window');
   if (path === 'release.endpoint' && typeof value === 'string') return `endpoint:${value}`;
