@@ -1,18 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { canaryDeployment } from '@retempo/workflows';
-import { controlQueue, endpointId, type CanaryState, type ReleaseSpec } from '@retempo/workflows/contracts';
+import type { CanaryState, ReleaseSpec } from '@retempo/workflows/contracts';
 import { abort, approve, getRunStatus, resume } from '@retempo/workflows/messages';
-import {
-  hold,
-  installation,
-  look,
-  spec,
-  trouble,
-  version,
-  type ScriptedInstallation,
-  type ScriptedWorld,
-} from '../support/scripted-world.js';
-import { useScriptedInstallation } from '../support/scripted-tests.js';
+import { button, bytes, useScriptedCanary } from '../support/scripted-canary.js';
+import { hold, look, trouble, type ScriptedWorld } from '../support/scripted-world.js';
 import { missingServer } from '../support/server-peer.js';
 
 const missing = await missingServer();
@@ -21,19 +11,11 @@ const missing = await missingServer();
 // passed in it.
 
 const minute = 60_000;
-const endpoint = endpointId(spec.release.site, spec.release.endpoint);
-const button = { actor: 'ann', reason: 'because' };
-const candidate = version('v2');
-const digests = { model: candidate.artifact.digest, evidence: 'sha256:evidence', policy: 'sha256:policy' };
+const digests = { model: bytes.digest, evidence: 'sha256:evidence', policy: 'sha256:policy' };
 
 describe.skipIf(missing !== null)('a canary that is old', () => {
-  let test: ScriptedInstallation;
   let world: ScriptedWorld;
-  let started = 0;
-  useScriptedInstallation(
-    (...opened) => ([test, world] = opened),
-    () => [endpoint]
-  );
+  const canaries = useScriptedCanary((_, begun) => (world = begun));
 
   /** At its first step for an hour. */
   const start = (release: Partial<ReleaseSpec>, more: Partial<CanaryState>) => {
@@ -54,26 +36,10 @@ describe.skipIf(missing !== null)('a canary that is old', () => {
       rollback: null,
       ...more,
     };
-    return test.client.workflow.start(canaryDeployment, {
-      workflowId: endpoint,
-      taskQueue: controlQueue,
-      args: [
-        {
-          v: 1,
-          mode: 'canary',
-          installation,
-          releaseId: `retempo/m/run/${++started}-00000000`,
-          model: 'm',
-          release: { ...spec.release, totalDeadlineMs: 600 * minute, ...release },
-          policyDigest: digests.policy,
-          candidate: { version: candidate.version, artifact: candidate.artifact },
-          evidenceDigest: digests.evidence,
-          champion: { version: 'v1', artifact: version('v1').artifact },
-          requestedBy: ['ann'],
-          resume: { state, epoch: world.endpoint!.epoch + 1, revisions: [], judged: null },
-        },
-      ],
-    });
+    return canaries.start(
+      { totalDeadlineMs: 600 * minute, ...release },
+      { resume: { state, epoch: world.endpoint!.epoch + 1, revisions: [], judged: null } }
+    );
   };
 
   it('17: a resume that is pressed while a look fails is kept: the pause does not count against the step', async () => {

@@ -40,6 +40,13 @@ const find = (stores: readonly ArtifactStore[] = [store], attempt = 1): Promise<
 const copierWith = (calls: PortCalls, seal: SealFolder = sealFolder) =>
   createCheckpointCopier({ store, seal, calls, ...step });
 
+const ref = (digit: string): ArtifactRef => ({
+  v: 1,
+  uri: 'file:///x/',
+  digest: `sha256:${digit.repeat(64)}`,
+  bytes: 1,
+});
+
 describe('checkpoints', () => {
   it('a folder is copied when it stands still, and again when it has changed, however often it changes', async () => {
     await inActivity(async (calls) => {
@@ -100,12 +107,6 @@ describe('checkpoints', () => {
   });
 
   it('a straggler never replaces a newer checkpoint, in whatever order they arrive', async () => {
-    const ref = (digit: string): ArtifactRef => ({
-      v: 1,
-      uri: 'file:///x/',
-      digest: `sha256:${digit.repeat(64)}`,
-      bytes: 1,
-    });
     const times = [300, 100, 500, 200, 400];
     await Promise.all(
       times.map((savedAtMs) => publishCheckpoint(store, step, { ref: ref(String(savedAtMs / 100)), savedAtMs }, call))
@@ -115,12 +116,6 @@ describe('checkpoints', () => {
   });
 
   it('one that is replaced while it is read is read again', async () => {
-    const ref = (digit: string): ArtifactRef => ({
-      v: 1,
-      uri: 'file:///x/',
-      digest: `sha256:${digit.repeat(64)}`,
-      bytes: 1,
-    });
     await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
     const plain = store;
     let replaced = 0;
@@ -140,12 +135,6 @@ describe('checkpoints', () => {
 
   it('the newest of several stores counts; a store that is gone is waited for, then left out', async () => {
     const other = newStore('other');
-    const ref = (digit: string): ArtifactRef => ({
-      v: 1,
-      uri: 'file:///x/',
-      digest: `sha256:${digit.repeat(64)}`,
-      bytes: 1,
-    });
     await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
     await publishCheckpoint(other, step, { ref: ref('2'), savedAtMs: 2 }, call);
     expect(await find([store, other])).toEqual(ref('2'));
