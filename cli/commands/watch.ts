@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isStarterError } from '@retempo/starters';
+import { isStarterError, type Starters } from '@retempo/starters';
 import type { Decision } from '@retempo/workflows/contracts';
 import { Option } from 'commander';
-import { exitCode } from '../failure.js';
+import { CliError, exitCode } from '../failure.js';
 import { parseDuration, type CommandDefinition } from '../program.js';
 import type { Session } from '../session.js';
 import { workflowUrl } from '../temporal.js';
@@ -13,6 +13,7 @@ import { watchLines } from '../watch/watch-lines.js';
 
 interface WatchOptions {
   readonly once?: boolean;
+  readonly run?: string;
   readonly every: number;
 }
 
@@ -24,12 +25,18 @@ export const watch: CommandDefinition = {
   description:
     'Shows what the run of a model does: progress of its jobs, the gate, the numbers of the canary, and what it waits for ' +
     'until when. On a terminal the lines are rewritten; elsewhere each change is one line. Ends with the run. When nothing ' +
-    'runs and nothing is reserved it says so and ends.',
+    'runs and nothing is reserved it says how the last run ended. With --run it ends with that run, also where that run ' +
+    'has ended before watch began: a script that retrains and watches learns the outcome in any case.',
   options: [
     new Option('--once', 'show the present state and end'),
+    new Option('--run <id>', 'the run to follow, as retempo retrain told it').conflicts('once'),
     new Option('--every <duration>', 'how often to look').argParser(parseDuration).default(1_000, '1s'),
   ],
-  examples: ['retempo watch flight-delay', 'retempo watch flight-delay --once --json'],
+  examples: [
+    'retempo watch flight-delay',
+    'retempo watch flight-delay --once --json',
+    'retempo watch flight-delay --run retempo/flight-delay/run/3-5f0c11ab',
+  ],
   json: 'one document per change { v, at, status, part }, at the end { v, ended: Decision | null }; exit code 1 when the run that was followed did not promote',
   action: async (session: Session, options: WatchOptions, [model = '']) => {
     const starters = await session.starters();
@@ -54,10 +61,12 @@ export const watch: CommandDefinition = {
       if (seen !== null) {
         const { running, next, phase } = seen.status;
         const lines = watchLines(seen, { style, now: Date.now() });
-        if (followed !== null && running?.runId !== followed) {
-          const decision = await outcomeOf(starters, model, followed);
+        const mine: string | null = followed ?? options.run ?? null;
+        if (mine !== null && running?.runId !== mine && next?.runId !== mine) {
+          const decision = await outcomeOf(starters, model, mine);
+          if (decision === null && followed === null) throw unknownRun(model, mine);
           display.end();
-          session.result({ v: 1, ended: decision }, endLines(model, followed, decision, session));
+          session.result({ v: 1, ended: decision }, endLines(model, mine, decision, session));
           return decision?.what === 'promoted' ? exitCode.ok : exitCode.failed;
         }
         if (json) display.json(lines.key, { v: 1, at: new Date().toISOString(), ...seen });
@@ -67,10 +76,12 @@ export const watch: CommandDefinition = {
           const url = workflowUrl(temporal, running.runId);
           if (url !== null) session.say(url);
         }
-        followed = running?.runId ?? followed;
+        if (options.run === undefined || running?.runId === options.run) followed = running?.runId ?? followed;
         const waits = running !== null || next !== null || phase === 'waiting' || phase === 'confirmed';
         if (options.once === true || !waits) {
           display.end();
+          const last = options.once === true ? null : await lastRun(starters, model);
+          if (last !== null && !json) session.result({}, endLines(model, last.runId, last.decision, session));
           return exitCode.ok;
         }
       }
@@ -82,22 +93,40 @@ export const watch: CommandDefinition = {
 };
 
 /** How a run ended, as its governor recorded it. */
-async function outcomeOf(
-  starters: { getDecisions(model: string, limit?: number): Promise<readonly Decision[]> },
-  model: string,
-  runId: string
-): Promise<Decision | null> {
+async function outcomeOf(starters: Decisions, model: string, runId: string): Promise<Decision | null> {
   const decisions = await starters.getDecisions(model, 20);
   return decisions.find((one) => one.runId === runId && one.by === 'release') ?? null;
 }
 
+/** How the run ended that was the last to end; null when none has. */
+async function lastRun(
+  starters: Decisions,
+  model: string
+): Promise<{ readonly runId: string; readonly decision: Decision } | null> {
+  // Newest first.
+  for (const decision of await starters.getDecisions(model, 20)) {
+    if (decision.by === 'release' && decision.runId !== undefined) return { runId: decision.runId, decision };
+  }
+  return null;
+}
+
+type Decisions = Pick<Starters, 'getDecisions'>;
+
+const unknownRun = (model: string, runId: string): CliError =>
+  new CliError(
+    exitCode.failed,
+    'unknownRun',
+    `${model} has no run ${runId}: it neither runs nor is reserved, and is not among the last decisions\n` +
+      `next: retempo decisions ${model}`
+  );
+
 function endLines(model: string, runId: string, decision: Decision | null, session: Session): readonly string[] {
   const { style } = session;
-  if (decision === null) return [`${model}   run ${runId} ended; see: retempo decisions ${model}`];
+  if (decision === null) return [`${model}   ${runId} ended; see: retempo decisions ${model}`];
   const paint = decision.what === 'promoted' ? style.good : style.bad;
   const version = decision.version === undefined ? '' : `   ${decision.version}`;
   return [
     `${style.bold(model)}   ${paint(decision.what)}${version}   ${harmless(decision.reason).replaceAll('\n', '\n    ')}`,
-    `more: retempo ${decision.what === 'promoted' ? 'decisions' : 'status'} ${model}`,
+    `run ${runId}   more: retempo ${decision.what === 'promoted' ? 'decisions' : 'status'} ${model}`,
   ];
 }

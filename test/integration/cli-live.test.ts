@@ -135,6 +135,7 @@ describe.skipIf(missing !== null)('retempo dev and watch', () => {
     await edit('predict.js', (text) => text.replace('`${id},0.3`', '`${id},${0.1 + (lines.length % 5) / 10}`'));
     expect((await retempo('apply')).code).toBe(0);
     expect((await retempo('retrain', 'tiny', '--why', 'again')).code).toBe(0);
+    // It tells how the run ended also where that was before it began.
     const watched = await retempo('watch', 'tiny', '--every', '500ms');
     expect(watched.out).toContain('refusedByGate');
     await edit('models/tiny.yaml', (text) => text.replace('cooldown: 0s', 'cooldown: 1s'));

@@ -221,10 +221,11 @@ describe.skipIf(missing !== null)('retempo', () => {
     const first = await ask();
     expect(first).toMatchObject({ v: 1, answer: 'accepted', repeated: false });
     expect(await ask()).toMatchObject({ answer: 'accepted', runId: first['runId'] });
-    const watched = await retempo('watch', 'tiny', '--every', '200ms');
+    const runId = String(first['runId']);
+    const watched = await retempo('watch', 'tiny', '--every', '200ms', '--run', runId);
     expect(watched.code, watched.out + watched.err).toBe(0);
     expect(watched.out).toContain('promoted');
-    expect(watched.out).toContain(String(first['runId']));
+    expect(watched.out).toContain(runId);
     const { status } = await statusOf();
     expect(status).toMatchObject({
       phase: 'healthy',
@@ -246,6 +247,12 @@ describe.skipIf(missing !== null)('retempo', () => {
     const { decisions } = await json<{ decisions: readonly { what: string; by: string }[] }>('decisions', 'tiny');
     expect(decisions.map(({ what }) => what)).toEqual(expect.arrayContaining(['promoted']));
     expect((await retempo('watch', 'tiny', '--once')).out).toContain('HEALTHY');
+    // Who comes too late is told the same.
+    const late = await json('watch', 'tiny', '--run', runId);
+    expect(late).toMatchObject({ ended: { what: 'promoted', runId } });
+    expect((await retempo('watch', 'tiny')).out).toMatch(new RegExp(`promoted.*\\nrun ${runId} `));
+    const unknown = await retempo('watch', 'tiny', '--run', `${runId}0`);
+    expect(unknown).toMatchObject({ code: 1, err: expect.stringContaining('tiny has no run') as string });
   });
 
   it('a canary is watched and rolled back by a person; the champion stays', async () => {
@@ -261,9 +268,8 @@ describe.skipIf(missing !== null)('retempo', () => {
     const vote = await retempo('approve', 'tiny', '--why', 'x');
     expect(vote.code).toBe(1);
     expect(vote.err).toContain('waits for no approval');
-    const watching = retempo('watch', 'tiny', '--every', '200ms');
-    // The watcher has to have seen the run before it ends.
-    await sleep(2_000);
+    const runId = (await statusOf()).status.running?.runId ?? 'none';
+    const watching = retempo('watch', 'tiny', '--every', '200ms', '--run', runId);
     expect((await retempo('rollback', 'tiny', '--why', 'enough', '--actor', 'mia')).code).toBe(0);
     const watched = await watching;
     expect(watched.code).toBe(1);
