@@ -18,8 +18,11 @@ export class ApprovalDesk {
   private votes: Vote[] = [];
   private rejection: Vote | null = null;
 
-  /** Registers the handlers; call before the first await. `onVote` wakes a loop that does other things meanwhile. */
-  constructor(onVote: () => void = () => {}) {
+  /**
+   * Registers the handlers; call before the first await, and after {@link begin} where a run goes on asking: votes that are
+   * there already are taken at once. `onVote` wakes a loop that does other things meanwhile.
+   */
+  listen(onVote: () => void = () => {}): void {
     setHandler(approve, (vote) => this.take(vote, 'approve', onVote), {
       description: 'Approve what waits: { digests, actor, reason }. The digests are shown in the details.',
       validator: checkVote,

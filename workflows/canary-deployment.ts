@@ -37,6 +37,7 @@ import {
   endpointTrouble,
   giveBack,
   leaseOf,
+  readBack,
   retireVersions,
   setWeights,
   untilDone,
@@ -46,7 +47,7 @@ import {
 import { historyBeyond } from './history-length.js';
 import { checkButton } from './message-checks.js';
 import { abort, getRunStatus, pause, promote, resume, rollback, type Button, type ButtonAnswer } from './messages.js';
-import { controlWrites, looksAt, servingReads } from './proxies.js';
+import { controlWrites, looksAt } from './proxies.js';
 import { makeChampionAgain } from './restore-champion.js';
 
 /** Well inside the server's suggestion; a look costs 11 events. */
@@ -73,7 +74,7 @@ class Canary {
   private looking: CancellationScope | null = null;
   /** The candidate has 100 % by read-back: no way back inside this canary. */
   private promoted = false;
-  private readonly desk: ApprovalDesk;
+  private readonly desk = new ApprovalDesk();
   private readonly board: CanaryBoard;
   private readonly input: CanaryInput;
 
@@ -84,7 +85,6 @@ class Canary {
     this.revisions = input.resume?.revisions ?? [];
     this.judged = input.resume?.judged ?? null;
     this.board = new CanaryBoard(input);
-    this.desk = new ApprovalDesk(() => this.takeVotes());
     this.button(pause, 'Freeze the weight and the step time; guardrails stay on', (b) => {
       this.state = pauseCanary(this.state, b.actor, b.reason, Date.now());
     });
@@ -103,7 +103,9 @@ class Canary {
     setHandler(getRunStatus, () => this.board.status(this.state), {
       description: 'Phase, one sentence with the numbers of the last look, and what is waited for.',
     });
+    // Asked before it listens: a vote that came with the first task is taken as soon as somebody listens.
     this.askOn();
+    this.desk.listen(() => this.takeVotes());
   }
 
   async run(): Promise<CanaryResult> {
@@ -186,26 +188,21 @@ class Canary {
     try {
       this.looking = new CancellationScope();
       const look = await this.looking.run(() =>
-        looksAt(release.site, this.limits).observe.executeWithOptions(
-          { summary: `look ${before.looks + 1} at ${weight} %` },
-          [
-            {
-              endpoint: release.endpoint,
-              model,
-              releaseId,
-              release,
-              candidate: candidate.version,
-              champion: champion?.version ?? null,
-              step: before.step,
-              stepElapsedMs: Math.max(0, Date.now() - before.stepStartedAt),
-              weight,
-              revisions: this.revisions,
-              epoch: this.epoch,
-              look: before.looks + 1,
-              judged: this.judged,
-            },
-          ]
-        )
+        looksAt(release.site, this.limits, `look ${before.looks + 1} at ${weight} %`).observe({
+          endpoint: release.endpoint,
+          model,
+          releaseId,
+          release,
+          candidate: candidate.version,
+          champion: champion?.version ?? null,
+          step: before.step,
+          stepElapsedMs: Math.max(0, Date.now() - before.stepStartedAt),
+          weight,
+          revisions: this.revisions,
+          epoch: this.epoch,
+          look: before.looks + 1,
+          judged: this.judged,
+        })
       );
       this.judged = look.judged;
       this.board.saw(look);
@@ -269,7 +266,7 @@ class Canary {
     this.promoted = true;
     // The candidate has all traffic by read-back: whoever cancels from here on, the alias must follow the traffic.
     return CancellationScope.nonCancellable(async () => {
-      await controlWrites(this.limits).setChampion({
+      await controlWrites(this.limits, `champion ${candidate.version}`).setChampion({
         model,
         version: candidate.version,
         expected: champion?.version ?? null,
@@ -287,6 +284,7 @@ class Canary {
   /** The way back. Absorbing, not cancellable, and only over when the champion's 100 % was read back. */
   private async end(): Promise<CanaryResult> {
     const { reason, result } = this.state.rollback!;
+    this.stopAsking();
     return this.restore(reason, result);
   }
 
@@ -316,8 +314,7 @@ class Canary {
   }
 
   private describe(): Promise<EndpointState | null> {
-    const { site, endpoint } = this.input.release;
-    return servingReads(site, this.limits).describeEndpoint({ endpoint });
+    return readBack(this.writer);
   }
 
   private close(result: CanaryResult['result'], reason: string, state: EndpointState | null): CanaryResult {
@@ -358,9 +355,14 @@ class Canary {
       const by = this.desk.record('rejected', this.digests).by[0];
       this.state = giveUp(this.state, by?.reason ?? 'rejected', by?.actor ?? 'somebody', 'rejected').state;
     }
+    this.stopAsking();
+    this.awake = true;
+  }
+
+  private stopAsking(): void {
+    if (this.desk.open === null) return;
     this.desk.end();
     this.board.answered();
-    this.awake = true;
   }
 
   private button(message: typeof pause, what: string, press: (button: Button) => void): void {
@@ -383,7 +385,10 @@ class Canary {
           };
         press(button);
         this.awake = true;
-        if (this.state.rollback !== null) this.looking?.cancel();
+        if (this.state.rollback !== null) {
+          this.looking?.cancel();
+          this.stopAsking();
+        }
         return { done: true, reason: this.board.status(this.state).sentence };
       },
       { description: `${what}: { actor, reason }.`, validator: checkButton }

@@ -189,18 +189,18 @@ class Governor {
   private async save(): Promise<void> {
     this.dirty = false;
     await this.memory.save(async ({ decisions, state }) => {
-      await controlWrites(this.installation.limits).saveGovernor.executeWithOptions(
-        { summary: summaryLine(decisions[0]?.what ?? 'save') },
-        [{ model: this.spec.model, revision: state.revision, snapshot: { ...state }, decisions }]
-      );
+      const { limits } = this.installation;
+      const kept = { model: this.spec.model, revision: state.revision, snapshot: { ...state }, decisions };
+      await controlWrites(limits, decisions[0]?.what ?? 'save').saveGovernor(kept);
     });
   }
 
   private async resetMonitors(): Promise<void> {
     const ended = this.monitorResets;
     this.monitorResets = [];
+    const { model } = this.spec;
     for (const runId of ended) {
-      await controlWrites(this.installation.limits).resetMonitor({ model: this.spec.model, runId });
+      await controlWrites(this.installation.limits, 'drift starts anew').resetMonitor({ model, runId });
     }
   }
 
@@ -240,9 +240,9 @@ class Governor {
   private async askAboutRun(): Promise<void> {
     const { running } = this.current;
     if (running === null || !running.started) return;
-    const { state, outcome } = await controlReads(this.installation.limits).describeRelease({
-      releaseId: running.runId,
-    });
+    const releaseId = running.runId;
+    const asks = controlReads(this.installation.limits, `ask about ${releaseId}`);
+    const { state, outcome } = await asks.describeRelease({ releaseId });
     if (this.current.running?.runId !== running.runId) return;
     if (state === 'open') {
       this.memory.take({ ...this.current, running: { ...this.current.running, heardAt: Date.now() } });

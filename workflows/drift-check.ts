@@ -18,10 +18,11 @@ export interface DriftCheckInput {
  */
 export async function driftCheck(input: DriftCheckInput): Promise<{ readonly reports: readonly WindowReport[] }> {
   const { spec, installation } = input;
-  const { reports } = await dataAt(spec.release.site, installation.limits).checkWindows.executeWithOptions(
-    { summary: `windows of ${spec.model} that are due` },
-    [{ model: spec.model, spec }]
-  );
+  const { reports } = await dataAt(
+    spec.release.site,
+    installation.limits,
+    `windows of ${spec.model} that are due`
+  ).checkWindows({ model: spec.model, spec });
   const governor = getExternalWorkflowHandle(governorId(spec.model));
   for (const report of reports) {
     await governor.signal(windowReported, report).catch((error: unknown) => {
@@ -29,7 +30,8 @@ export async function driftCheck(input: DriftCheckInput): Promise<{ readonly rep
       throw ApplicationFailure.nonRetryable(`${spec.model} has no governor that listens; start it with: retempo apply`);
     });
   }
-  if (reports.length > 0) await controlWrites(installation.limits).confirmReports({ model: spec.model, reports });
+  if (reports.length > 0)
+    await controlWrites(installation.limits, 'reports heard').confirmReports({ model: spec.model, reports });
   showDetails({
     title: reports.length === 0 ? 'no window is due' : `${reports.length} windows reported`,
     facts: reports.map((r): [string, string] => [`${r.windowId} ${r.part}`, `${r.verdict}: ${r.reason}`]),

@@ -17,10 +17,9 @@ export interface EndpointWriter {
   readonly wayBack?: boolean;
 }
 
-const readsOf = ({ site, limits, wayBack }: EndpointWriter) =>
-  wayBack === true ? wayBackReads(site, limits) : servingReads(site, limits);
-const writesOf = ({ site, limits, wayBack }: EndpointWriter) =>
-  wayBack === true ? wayBackWrites(site, limits) : servingWrites(site, limits);
+/** What the endpoint serves now, as its router says. */
+export const readBack = ({ site, endpoint, limits, wayBack }: EndpointWriter): Promise<EndpointState | null> =>
+  (wayBack === true ? wayBackReads : servingReads)(site, limits, `read ${endpoint}`).describeEndpoint({ endpoint });
 
 export type Weights = { readonly [version: VersionId]: number };
 interface Lease {
@@ -55,14 +54,18 @@ export async function setWeights(
   lease: Lease | null,
   summary: string
 ): Promise<EndpointState> {
-  const { site, endpoint, epoch } = writer;
+  const { site, endpoint, epoch, limits, wayBack } = writer;
   for (let tries = 1; ; tries++) {
-    const before = await readsOf(writer).describeEndpoint({ endpoint });
+    const before = await readBack(writer);
     if (before === null) throw gone(endpoint, site);
     try {
-      return await writesOf(writer).setTraffic.executeWithOptions({ summary }, [
-        { endpoint, weights: fullMap(before, weights), ifRevision: before.revision, epoch, lease },
-      ]);
+      return await (wayBack === true ? wayBackWrites : servingWrites)(site, limits, summary).setTraffic({
+        endpoint,
+        weights: fullMap(before, weights),
+        ifRevision: before.revision,
+        epoch,
+        lease,
+      });
     } catch (error) {
       if (failureTypeOf(error) !== failureType.port('Conflict') || tries === 3 || before.epoch > epoch) throw error;
     }
@@ -78,13 +81,17 @@ export async function deployReady(
 ): Promise<string | null> {
   const { site, endpoint, epoch, limits } = writer;
   await CancellationScope.nonCancellable(() =>
-    servingWrites(site, limits).deployVersion.executeWithOptions({ summary: `deploy ${version} at weight 0` }, [
-      { key: deployKey(releaseId, version), endpoint, version, artifact, epoch },
-    ])
+    servingWrites(site, limits, `deploy ${version} at weight 0`).deployVersion({
+      key: deployKey(releaseId, version),
+      endpoint,
+      version,
+      artifact,
+      epoch,
+    })
   );
   const deadline = Date.now() + deadlineMs;
   for (let pauseMs = 500; ; pauseMs = Math.min(15_000, pauseMs * 2)) {
-    const now = (await readsOf(writer).describeEndpoint({ endpoint }))?.versions[version];
+    const now = (await readBack(writer))?.versions[version];
     if (now !== undefined && now.ready >= 1) return null;
     if (Date.now() >= deadline) {
       return `${version} did not become ready within ${deadlineMs / 1000} s: ${now?.problem ?? 'no answer'}; look at the log of its model server at ${site}`;
@@ -102,7 +109,7 @@ export async function retireVersions(
   for (const version of versions) {
     try {
       const key = deployKey(releaseId, version);
-      await servingWrites(site, limits).retireVersion({ key, endpoint, version, epoch });
+      await servingWrites(site, limits, `retire ${version}`).retireVersion({ key, endpoint, version, epoch });
     } catch (error) {
       if (isCancellation(error)) throw error;
       log.warn('a version could not be retired', { version, error: rootMessage(error) });
@@ -157,7 +164,7 @@ export async function untilDone<T>(
       if (tried >= attemptsBeforeBlocked) {
         const reason = endpointTrouble(error);
         onBlocked(reason, Date.now() + pauseMs);
-        await controlWrites(of.limits).notifyPeople({
+        await controlWrites(of.limits, `tell people: ${of.what} is blocked`).notifyPeople({
           kind: 'rollbackBlocked',
           model: of.model,
           text: `${of.what} does not succeed: ${reason}. Retempo keeps trying; look at the router and at the workers of its site.`,
@@ -180,7 +187,7 @@ export async function giveBack(
   deployDeadlineMs: number
 ): Promise<EndpointState | null> {
   const { endpoint } = writer;
-  const before = await readsOf({ ...writer, wayBack: true }).describeEndpoint({ endpoint });
+  const before = await readBack({ ...writer, wayBack: true });
   if (before === null || champion === null) return before;
   const later = { ...writer, wayBack: true, epoch: Math.max(writer.epoch, before.epoch) + 1 };
   const { version } = champion;

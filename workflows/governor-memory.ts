@@ -1,3 +1,4 @@
+import { readChampion } from './champion.js';
 import type { Decision, Installation, Limits, ModelSpec } from './contracts/index.js';
 import { comeBack, decisionsPerSave, noteUnfinished } from './domain/governor/recovery.js';
 import type { GovernorState } from './domain/governor/state.js';
@@ -100,8 +101,8 @@ export class GovernorMemory {
  * tell, what became of a save that was cut short.
  */
 export async function recoverGovernor(limits: Limits, model: string) {
-  const { snapshot, recorded } = await controlReads(limits).loadGovernor({ model });
-  const { champion } = await controlReads(limits).getChampion({ model, anchor: null });
+  const { snapshot, recorded } = await controlReads(limits, `memory of ${model}`).loadGovernor({ model });
+  const { champion } = await readChampion(limits, model);
   const saved = snapshot as unknown as GovernorState | null;
   return {
     state: { ...comeBack(saved, recorded, Date.now()), champion: champion?.version ?? null },

@@ -12,7 +12,8 @@ export interface ReaperInput {
 /** Stops the jobs of one site whose release is closed or unknown. Started by a Temporal Schedule per site. */
 export async function jobReaper(input: ReaperInput): Promise<ReapReport> {
   const { installation, site, lookBackMs } = input;
-  return stopsAt(site, installation.limits).reapJobs.executeWithOptions({ summary: `stray jobs of ${site}` }, [
-    { owner: installation.owner, since: new Date(Date.now() - lookBackMs).toISOString() },
-  ]);
+  return stopsAt(site, installation.limits, `stray jobs of ${site}`).reapJobs({
+    owner: installation.owner,
+    since: new Date(Date.now() - lookBackMs).toISOString(),
+  });
 }

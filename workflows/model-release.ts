@@ -12,6 +12,7 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { failureTypeOf, rootMessage } from './activity-failures.js';
 import type { canaryDeployment } from './canary-deployment.js';
+import { readChampion } from './champion.js';
 import { failureType } from './contracts/failures.js';
 import { childId, digestOf, endpointId } from './contracts/ids.js';
 import type {
@@ -27,7 +28,7 @@ import type {
 } from './contracts/index.js';
 import { timeText } from './domain/times.js';
 import { getRunStatus } from './messages.js';
-import { controlReads, controlWrites } from './proxies.js';
+import { controlWrites } from './proxies.js';
 import { tellGovernor } from './tell-governor.js';
 import type { trainingPipeline } from './training-pipeline.js';
 import type { validationGate } from './validation-gate.js';
@@ -89,10 +90,7 @@ class Release {
     const { input } = this;
     const { spec, installation, releaseId } = input;
     this.show('starting');
-    const known = await controlReads(installation.limits).getChampion({
-      model: spec.model,
-      anchor: spec.gate.anchor?.version ?? null,
-    });
+    const known = await readChampion(installation.limits, spec.model, spec.gate.anchor?.version);
     this.champion = known.champion;
     this.anchor = known.anchor;
 
@@ -252,7 +250,11 @@ class Release {
       verdict: outcome.result === 'promoted' ? 'pass' : outcome.result === 'error' ? 'error' : 'fail',
     });
     this.show(this.sentence);
-    await controlWrites(installation.limits).exportRun({ model: spec.model, releaseId, decisions: this.decisions });
+    await controlWrites(installation.limits, 'record of this run').exportRun({
+      model: spec.model,
+      releaseId,
+      decisions: this.decisions,
+    });
     await this.tell('done', outcome);
   }
 

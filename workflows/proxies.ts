@@ -1,7 +1,13 @@
-import { ActivityCancellationType, proxyActivities, type ActivityOptions } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  type ActivityInterfaceFor,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 import { failureType, nonRetryableClasses } from './contracts/failures.js';
 import { controlQueue, siteQueue } from './contracts/task-queues.js';
 import type { ControlActivities, DataActivities, JobActivities, Limits, ServingActivities } from './contracts/index.js';
+import { summaryLine } from './visibility.js';
 
 // The only place with time-outs and retries. One set of options per class of effect; the queue decides who does it.
 // Every activity has a heartbeat time-out: when a worker dies in the middle of one, another carries on after that time
@@ -82,66 +88,75 @@ const save: ActivityOptions = {
  * Waiting for a job, however long. Attempts are unlimited because a drained worker uses one up; the delay is fixed so that
  * a job is never unwatched for long. Cancelling stops the waiting, never the job.
  */
-const wait = (limits: Limits): ActivityOptions => ({
+const wait: ActivityOptions = {
   startToCloseTimeout: '30 days',
-  heartbeatTimeout: limits.heartbeatMs,
-  // Holds for every attempt: a queue whose workers have died hands the job over after this time.
-  scheduleToStartTimeout: limits.noWorkerMs,
   retry: {
     initialInterval: '1 second',
     backoffCoefficient: 1,
     nonRetryableErrorTypes,
   },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
+};
+
+/** `summary` is what the Web UI shows of the activity: every call says what it is for. */
+const proxy = <Activities extends object>(
+  options: ActivityOptions,
+  taskQueue: string,
+  { heartbeatMs }: Limits,
+  summary: string
+): ActivityInterfaceFor<Activities> =>
+  proxyActivities<Activities>({
+    ...options,
+    heartbeatTimeout: heartbeatMs,
+    taskQueue,
+    summary: summaryLine(summary),
+  });
+
+/** For work that another site can do: a queue whose workers have died hands it over after this time, at every attempt. */
+const inTime = (options: ActivityOptions, { noWorkerMs }: Limits): ActivityOptions => ({
+  ...options,
+  scheduleToStartTimeout: noWorkerMs,
 });
 
-const control = (options: ActivityOptions, limits: Limits) =>
-  proxyActivities<ControlActivities>({ ...options, heartbeatTimeout: limits.heartbeatMs, taskQueue: controlQueue });
-
-export const controlReads = (limits: Limits) => control(read, limits);
-export const controlWrites = (limits: Limits) => control(save, limits);
+export const controlReads = (limits: Limits, summary: string) =>
+  proxy<ControlActivities>(read, controlQueue, limits, summary);
+export const controlWrites = (limits: Limits, summary: string) =>
+  proxy<ControlActivities>(save, controlQueue, limits, summary);
 /** Analysis over many rows: longer than a read, still without effect. */
-export const analysis = (limits: Limits) => control({ ...read, startToCloseTimeout: '30 minutes' }, limits);
+export const analysis = (limits: Limits, summary: string) =>
+  proxy<ControlActivities>({ ...read, startToCloseTimeout: '30 minutes' }, controlQueue, limits, summary);
 
-export const jobsAt = (site: string, limits: Limits) =>
-  proxyActivities<JobActivities>({
-    ...submit,
-    heartbeatTimeout: limits.heartbeatMs,
-    taskQueue: siteQueue(site, 'jobs'),
-    scheduleToStartTimeout: limits.noWorkerMs,
-  });
-export const waitsAt = (site: string, limits: Limits) =>
-  proxyActivities<JobActivities>({ ...wait(limits), taskQueue: siteQueue(site, 'wait') });
+const jobs = (
+  options: ActivityOptions,
+  site: string,
+  limits: Limits,
+  summary: string,
+  role: 'jobs' | 'wait' = 'jobs'
+) => proxy<JobActivities>(inTime(options, limits), siteQueue(site, role), limits, summary);
+
+export const jobsAt = (site: string, limits: Limits, summary: string) => jobs(submit, site, limits, summary);
+export const waitsAt = (site: string, limits: Limits, summary: string) => jobs(wait, site, limits, summary, 'wait');
 /** A stop takes as long as the job's grace. */
-export const stopsAt = (site: string, limits: Limits) =>
-  proxyActivities<JobActivities>({
-    ...mutate,
-    startToCloseTimeout: '15 minutes',
-    heartbeatTimeout: limits.heartbeatMs,
-    scheduleToStartTimeout: limits.noWorkerMs,
-    taskQueue: siteQueue(site, 'jobs'),
-  });
-export const dataAt = (site: string, limits: Limits) =>
-  proxyActivities<DataActivities & Pick<JobActivities, 'collectOutput'>>({
-    ...submit,
-    startToCloseTimeout: '30 minutes',
-    heartbeatTimeout: limits.heartbeatMs,
-    scheduleToStartTimeout: limits.noWorkerMs,
-    taskQueue: siteQueue(site, 'data'),
-  });
+export const stopsAt = (site: string, limits: Limits, summary: string) =>
+  jobs({ ...mutate, startToCloseTimeout: '15 minutes' }, site, limits, summary);
+export const dataAt = (site: string, limits: Limits, summary: string) =>
+  proxy<DataActivities & Pick<JobActivities, 'collectOutput'>>(
+    inTime({ ...submit, startToCloseTimeout: '30 minutes' }, limits),
+    siteQueue(site, 'data'),
+    limits,
+    summary
+  );
 
-const serving = (options: ActivityOptions, site: string, limits: Limits) =>
-  // Mostly without a schedule-to-start limit: an endpoint lives at one site, so there is nobody to hand over to.
-  proxyActivities<ServingActivities>({
-    ...options,
-    heartbeatTimeout: limits.heartbeatMs,
-    taskQueue: siteQueue(site, 'serving'),
-  });
+// Mostly without a schedule-to-start limit: an endpoint lives at one site, so there is nobody to hand over to.
+const serving = (options: ActivityOptions, site: string, limits: Limits, summary: string) =>
+  proxy<ServingActivities>(options, siteQueue(site, 'serving'), limits, summary);
 
 /** A look that nobody takes in time is a look without data: the canary's deadlines hold also while its site is away. */
-export const looksAt = (site: string, limits: Limits) =>
-  serving({ ...read, scheduleToStartTimeout: limits.noWorkerMs }, site, limits);
-export const servingReads = (site: string, limits: Limits) => serving(read, site, limits);
-export const servingWrites = (site: string, limits: Limits) => serving(mutate, site, limits);
-export const wayBackReads = (site: string, limits: Limits) => serving(readOnTheWayBack, site, limits);
-export const wayBackWrites = (site: string, limits: Limits) => serving(mutateOnTheWayBack, site, limits);
+export const looksAt = (site: string, limits: Limits, summary: string) =>
+  serving(inTime(read, limits), site, limits, summary);
+export const servingReads = (site: string, limits: Limits, summary: string) => serving(read, site, limits, summary);
+export const servingWrites = (site: string, limits: Limits, summary: string) => serving(mutate, site, limits, summary);
+export const wayBackReads = (site: string, limits: Limits, summary: string) =>
+  serving(readOnTheWayBack, site, limits, summary);
+export const wayBackWrites = (site: string, limits: Limits, summary: string) =>
+  serving(mutateOnTheWayBack, site, limits, summary);

@@ -1,6 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { getExternalWorkflowHandle, ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { canaryDeployment } from './canary-deployment.js';
+import { readChampion } from './champion.js';
 import { digestOf, endpointId, governorId } from './contracts/ids.js';
 import type { CanaryInput, Installation, ModelSpec, VersionRecord } from './contracts/index.js';
 import { weighted } from './endpoint-writer.js';
@@ -60,7 +61,7 @@ export async function makeChampionAgain(
 ): Promise<void> {
   const { version } = champion!;
   if (version !== candidate.version) {
-    await controlWrites(installation.limits).setChampion({
+    await controlWrites(installation.limits, `champion ${version}`).setChampion({
       model,
       version,
       expected: candidate.version,
@@ -74,7 +75,7 @@ export async function makeChampionAgain(
 /** After a run was lost: the champion of the registry serves. A canary that is still there has been asked to roll back. */
 export async function repairTraffic(context: RestoreContext): Promise<void> {
   const { spec, installation } = context;
-  const { champion } = await controlReads(installation.limits).getChampion({ model: spec.model, anchor: null });
+  const { champion } = await readChampion(installation.limits, spec.model);
   if (champion !== null) await startRestore(context, { target: champion, current: champion });
 }
 
@@ -88,15 +89,19 @@ export async function rollBackChampion(
 ): Promise<{ readonly done: boolean; readonly reason: string }> {
   const { spec, installation } = context;
   const { model, release } = spec;
-  const { champion } = await controlReads(installation.limits).getChampion({ model, anchor: null });
+  const { champion } = await readChampion(installation.limits, model);
   if (champion === null)
     return {
       done: false,
       reason: `no version of ${model} has ever served; there is nothing to go back to: ask for a first retrain`,
     };
-  const state = await servingReads(release.site, installation.limits).describeEndpoint({ endpoint: release.endpoint });
+  const state = await servingReads(release.site, installation.limits, `read ${release.endpoint}`).describeEndpoint({
+    endpoint: release.endpoint,
+  });
   const agrees = state !== null && (weighted(state)[champion.version] ?? 0) === 100;
-  const target = agrees ? await controlReads(installation.limits).getPreviousChampion({ model }) : champion;
+  const target = agrees
+    ? await controlReads(installation.limits, `champion of ${model} before`).getPreviousChampion({ model })
+    : champion;
   if (target === null)
     return {
       done: false,

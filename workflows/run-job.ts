@@ -110,7 +110,7 @@ async function begin(request: JobRequest, place: string, attempt: number): Promi
   const { site, pool } = splitPool(place);
   const checkpoint: ArtifactRef | null =
     request.resumable && attempt > 1
-      ? await controlReads(installation.limits).findCheckpoint({ releaseId, step })
+      ? await controlReads(installation.limits, `last checkpoint of ${step}`).findCheckpoint({ releaseId, step })
       : null;
   const spec: JobSpec = checkpoint === null ? request.spec : { ...request.spec, checkpoint };
   const key = jobKey(releaseId, step, attempt);
@@ -126,9 +126,16 @@ async function begin(request: JobRequest, place: string, attempt: number): Promi
   try {
     // Never cancelled: a submit whose caller has gone away would leave a job that nobody knows.
     const ref = await CancellationScope.nonCancellable(() =>
-      jobsAt(site, installation.limits).submitJob.executeWithOptions({ summary: `submit ${step} to ${place}` }, [
-        { key, releaseId, step, attempt, specDigest: digestOf(spec), owner: installation.owner, pool, spec },
-      ])
+      jobsAt(site, installation.limits, `submit ${step} to ${place}`).submitJob({
+        key,
+        releaseId,
+        step,
+        attempt,
+        specDigest: digestOf(spec),
+        owner: installation.owner,
+        pool,
+        spec,
+      })
     );
     return { attempt: entry, submitted: true, ref };
   } catch (error) {
@@ -144,9 +151,8 @@ async function begin(request: JobRequest, place: string, attempt: number): Promi
 async function watch(request: JobRequest, site: string, ref: JobRef): Promise<JobOutcome | HandOver> {
   const { installation, releaseId, step } = request;
   try {
-    return await waitsAt(site, installation.limits).awaitJob.executeWithOptions({ summary: request.summary }, [
-      { ref, releaseId, step, queuedLimitMs: installation.limits.queuedMs },
-    ]);
+    const queuedLimitMs = installation.limits.queuedMs;
+    return await waitsAt(site, installation.limits, request.summary).awaitJob({ ref, releaseId, step, queuedLimitMs });
   } catch (error) {
     const next = isCancellation(error) ? undefined : handOver(error, site);
     if (next !== undefined) return next;
@@ -163,10 +169,7 @@ async function watch(request: JobRequest, site: string, ref: JobRef): Promise<Jo
 async function stopQuietly(request: JobRequest, site: string, key: string): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     try {
-      await stopsAt(site, request.installation.limits).stopJob.executeWithOptions(
-        { summary: `stop ${request.step} at ${site}` },
-        [{ key }]
-      );
+      await stopsAt(site, request.installation.limits, `stop ${request.step} at ${site}`).stopJob({ key });
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
     }

@@ -132,7 +132,7 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
     anchor === null ? null : anchor.version === champion?.version ? championPredictions : await score('anchor', anchor);
 
   report('registering');
-  const version = await controlWrites(installation.limits).registerVersion({
+  const version = await controlWrites(installation.limits, `register v${input.seq}`).registerVersion({
     seq: input.seq,
     record: {
       model: spec.model,
@@ -163,17 +163,12 @@ async function freeze(input: PipelineInput): Promise<SnapshotResult> {
   const sites = [...new Set(input.spec.train.at.map((place) => splitPool(place).site))];
   for (const site of sites) {
     try {
-      return await dataAt(site, input.installation.limits).snapshotData.executeWithOptions(
-        { summary: `freeze the data at ${site}` },
-        [
-          {
-            releaseId: input.releaseId,
-            data: input.spec.data,
-            slices: input.spec.gate.slices?.by ?? [],
-            evaluateOnlyAfter: input.champion?.data.trainWindow.to ?? null,
-          },
-        ]
-      );
+      return await dataAt(site, input.installation.limits, `freeze the data at ${site}`).snapshotData({
+        releaseId: input.releaseId,
+        data: input.spec.data,
+        slices: input.spec.gate.slices?.by ?? [],
+        evaluateOnlyAfter: input.champion?.data.trainWindow.to ?? null,
+      });
     } catch (error) {
       if (!noWorkerTook(error)) throw error;
       log.warn('no worker of the data queue answered; trying the next site', { site });
@@ -187,7 +182,9 @@ async function freeze(input: PipelineInput): Promise<SnapshotResult> {
 }
 
 const collect = (input: PipelineInput, job: FinishedJob, kind: string): Promise<ArtifactRef> =>
-  dataAt(job.site, input.installation.limits).collectOutput.executeWithOptions({ summary: `collect ${kind}` }, [
+  dataAt(job.site, input.installation.limits, `collect ${kind}`).collectOutput({
+    ref: job.ref,
     // The model's name keeps its bytes apart: deleting a version of one model never touches another's.
-    { ref: job.ref, kind: `${kind}/${input.spec.model}`, required: [] },
-  ]);
+    kind: `${kind}/${input.spec.model}`,
+    required: [],
+  });

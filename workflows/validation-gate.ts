@@ -11,6 +11,7 @@ import { phaseReporter, showDetails } from './visibility.js';
 export async function validationGate(input: GateInput): Promise<GateResult> {
   const { spec, version } = input;
   const desk = new ApprovalDesk();
+  desk.listen();
   let sentence = 'comparing candidate and champion';
   let waitingFor: WaitingFor | null = null;
   const report = phaseReporter('gate');
@@ -28,10 +29,7 @@ export async function validationGate(input: GateInput): Promise<GateResult> {
     }
   );
 
-  const evaluation = await analysis(input.installation.limits).evaluateGate.executeWithOptions(
-    { summary: `gate for ${version.version}` },
-    [input]
-  );
+  const evaluation = await analysis(input.installation.limits, `gate for ${version.version}`).evaluateGate(input);
   sentence = `${evaluation.verdict}: ${evaluation.reasons[0] ?? ''}`;
   report('gate', { verdict: evaluation.verdict });
   show(input, evaluation, sentence);

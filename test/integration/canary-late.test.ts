@@ -1,6 +1,7 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
-import type { CanaryState, ReleaseSpec } from '@retempo/workflows/contracts';
-import { abort, approve, getRunStatus, resume } from '@retempo/workflows/messages';
+import type { CanaryInput, CanaryState, ReleaseSpec } from '@retempo/workflows/contracts';
+import { abort, approve, getRunStatus, resume, rollback } from '@retempo/workflows/messages';
 import { button, bytes, useScriptedCanary } from '../support/scripted-canary.js';
 import { hold, look, trouble, type ScriptedWorld } from '../support/scripted-world.js';
 import { missingServer } from '../support/server-peer.js';
@@ -18,7 +19,10 @@ describe.skipIf(missing !== null)('a canary that is old', () => {
   const canaries = useScriptedCanary((_, begun) => (world = begun));
 
   /** At its first step for an hour. */
-  const start = (release: Partial<ReleaseSpec>, more: Partial<CanaryState>) => {
+  const hourOld = (
+    release: Partial<ReleaseSpec>,
+    more: Partial<CanaryState>
+  ): [Partial<ReleaseSpec>, Partial<CanaryInput>] => {
     const hourAgo = Date.now() - 60 * minute;
     const state: CanaryState = {
       phase: 'step',
@@ -36,10 +40,25 @@ describe.skipIf(missing !== null)('a canary that is old', () => {
       rollback: null,
       ...more,
     };
-    return canaries.start(
+    return [
       { totalDeadlineMs: 600 * minute, ...release },
-      { resume: { state, epoch: world.endpoint!.epoch + 1, revisions: [], judged: null } }
+      { resume: { state, epoch: world.endpoint!.epoch + 1, revisions: [], judged: null } },
+    ];
+  };
+  const start = (...old: Parameters<typeof hourOld>) => canaries.start(...hourOld(...old));
+  /** It asks, and looks at nothing for an hour. */
+  const asking = (until: number) =>
+    hourOld(
+      {
+        lookEveryMs: 60 * minute,
+        approval: { quorum: 1, from: [], expiresMs: 30 * minute, beforePercent: 10 },
+      },
+      { phase: 'awaitingApproval', approvalUntil: until }
     );
+  const vote = { digests, actor: 'bob', reason: 'looks right' };
+  const nothingWaits = {
+    done: false,
+    reason: 'nothing waits for an approval here; the status of the model names what does',
   };
 
   it('17: a resume that is pressed while a look fails is kept: the pause does not count against the step', async () => {
@@ -71,22 +90,53 @@ describe.skipIf(missing !== null)('a canary that is old', () => {
   });
 
   it('15: an approval that has expired is refused, also before the canary has looked at its time', async () => {
-    const canary = await start(
-      {
-        lookEveryMs: 60 * minute,
-        approval: { quorum: 1, from: [], expiresMs: 30 * minute, beforePercent: 10 },
-      },
-      { phase: 'awaitingApproval', approvalUntil: Date.now() - minute }
-    );
-    // It has begun: what comes with its first task is answered before it asks.
+    const { canary, answer } = await canaries.startWithVote(vote, ...asking(Date.now() - minute));
+    expect(answer).toEqual(nothingWaits);
     expect((await canary.query(getRunStatus)).waitingFor).not.toBeNull();
-    const vote = { digests, actor: 'bob', reason: 'looks right' };
-    expect(await canary.executeUpdate(approve, { args: [vote] })).toEqual({
-      done: false,
-      reason: 'nothing waits for an approval here; the status of the model names what does',
-    });
     await canary.executeUpdate(resume, { args: [button] });
     const { result, reason } = await canary.result();
     expect([result, reason]).toEqual(['rejected', 'nobody approved in time; ask for a retrain to ask again']);
+  });
+
+  it('a vote that is there when a canary goes on in a new run counts', async () => {
+    const up = hold();
+    world.next('setTraffic', (_, usual) => up.wait(usual));
+    const { canary, answer } = await canaries.startWithVote(vote, ...asking(Date.now() + 20 * minute));
+    expect(answer).toEqual({ done: true, reason: 'approved' });
+    await up.there;
+    up.letGo();
+    await canary.executeUpdate(abort, { args: [button] });
+    expect((await canary.result()).result).toBe('aborted');
+  });
+
+  it.each([
+    ['a person', (canary: WorkflowHandle) => canary.executeUpdate(rollback, { args: [button] })],
+    ['a guardrail', (canary: WorkflowHandle) => canary.executeUpdate(resume, { args: [button] })],
+    ['a cancellation', (canary: WorkflowHandle) => canary.cancel()],
+  ])('a canary that %s sends back asks for no approval any more: a vote is told so', async (who, send) => {
+    const back = hold();
+    if (who === 'a guardrail') world.next('observe', () => look('rollback', 'many errors'));
+    world.next('setTraffic', (_, usual) => back.wait(usual));
+    const canary = await canaries.start(...asking(Date.now() + 20 * minute));
+    expect((await canary.query(getRunStatus)).waitingFor).not.toBeNull();
+    await send(canary);
+    await back.there;
+    expect(await canary.executeUpdate(approve, { args: [vote] })).toEqual(nothingWaits);
+    expect((await canary.query(getRunStatus)).waitingFor).toBeNull();
+    back.letGo();
+    canaries.rolledBack(await canary.result());
+  });
+
+  it('nor does one whose rollback waits for a write that is under way', async () => {
+    const write = hold();
+    world.next('observe', () => ({ ...look('hold'), weightsAsIntended: false }));
+    world.next('setTraffic', (_, usual) => write.wait(usual));
+    const canary = await canaries.start(...asking(Date.now() + 20 * minute));
+    await canary.executeUpdate(resume, { args: [button] });
+    await write.there;
+    await canary.executeUpdate(rollback, { args: [button] });
+    expect(await canary.executeUpdate(approve, { args: [vote] })).toEqual(nothingWaits);
+    write.letGo();
+    canaries.rolledBack(await canary.result());
   });
 });

@@ -1,3 +1,4 @@
+import { WithStartWorkflowOperation } from '@temporalio/client';
 import { expect } from 'vitest';
 import { canaryDeployment } from '@retempo/workflows';
 import {
@@ -7,7 +8,7 @@ import {
   type CanaryResult,
   type ReleaseSpec,
 } from '@retempo/workflows/contracts';
-import { getRunStatus, type pause } from '@retempo/workflows/messages';
+import { approve, getRunStatus, type ApprovalVote, type pause } from '@retempo/workflows/messages';
 import { installation, spec, version, type ScriptedInstallation, type ScriptedWorld } from './scripted-world.js';
 import { useScriptedInstallation } from './scripted-tests.js';
 
@@ -40,27 +41,37 @@ export function useScriptedCanary(into: (test: ScriptedInstallation, world: Scri
     world = test.begin();
     into(test, world);
   };
+  const asked = (release: Partial<ReleaseSpec>, more: Partial<CanaryInput>) => {
+    const input: CanaryInput = {
+      v: 1,
+      mode: 'canary',
+      installation,
+      releaseId: `retempo/m/run/${++started}-00000000`,
+      model: 'm',
+      release: { ...spec.release, ...release },
+      policyDigest: 'sha256:policy',
+      candidate: { version: candidate, artifact: bytes },
+      evidenceDigest: 'sha256:evidence',
+      champion,
+      requestedBy: ['ann'],
+      ...more,
+    };
+    return { workflowId: endpoint, taskQueue: controlQueue, args: [input] as [CanaryInput] };
+  };
   const start = (release: Partial<ReleaseSpec> = {}, more: Partial<CanaryInput> = {}) =>
-    test.client.workflow.start(canaryDeployment, {
-      workflowId: endpoint,
-      taskQueue: controlQueue,
-      args: [
-        {
-          v: 1,
-          mode: 'canary',
-          installation,
-          releaseId: `retempo/m/run/${++started}-00000000`,
-          model: 'm',
-          release: { ...spec.release, ...release },
-          policyDigest: 'sha256:policy',
-          candidate: { version: candidate, artifact: bytes },
-          evidenceDigest: 'sha256:evidence',
-          champion,
-          requestedBy: ['ann'],
-          ...more,
-        },
-      ],
+    test.client.workflow.start(canaryDeployment, asked(release, more));
+  /** The vote is there with the first task. */
+  const startWithVote = async (vote: ApprovalVote, release: Partial<ReleaseSpec>, more: Partial<CanaryInput>) => {
+    const startWorkflowOperation = new WithStartWorkflowOperation(canaryDeployment, {
+      ...asked(release, more),
+      workflowIdConflictPolicy: 'FAIL',
     });
+    const answer = await test.client.workflow.executeUpdateWithStart(approve, {
+      args: [vote],
+      startWorkflowOperation,
+    });
+    return { answer, canary: await startWorkflowOperation.workflowHandle() };
+  };
   type Running = Awaited<ReturnType<typeof start>>;
   const inPhase = async (canary: Running, phase: string) => {
     for (;;) {
@@ -80,5 +91,5 @@ export function useScriptedCanary(into: (test: ScriptedInstallation, world: Scri
     expect(world.names).not.toContain('setChampion');
   };
 
-  return { beginAgain, start, inPhase, press, ups, rolledBack };
+  return { beginAgain, start, startWithVote, inPhase, press, ups, rolledBack };
 }
