@@ -29,6 +29,12 @@ export interface ArmCounts {
   readonly callerErrors: number;
   /** Requests slower than the asked limit. */
   readonly slow: number | null;
+  /**
+   * Units (users, say) where requests of one unit stay together, each counted once, of the asked revisions or of the first of
+   * them that came; null where they are not counted: then the split is not tested. Left out where every request is assigned on
+   * its own.
+   */
+  readonly units?: number | null;
   readonly sums: { readonly [name: string]: { readonly n: number; readonly sum: number; readonly sumSquares: number } };
 }
 
@@ -37,10 +43,7 @@ export interface ArmsReading {
   readonly complete: boolean;
   /** Counts are final up to this time (ISO 8601). */
   readonly watermark: string;
-  /**
-   * True where requests of one unit (a user) stay together: then their split says nothing about the split of units, and is
-   * not tested. Default false: every request is assigned on its own.
-   */
-  readonly sticky?: boolean;
+  /** Units that more than one of the versions served within the asked revisions, which must not be. Default 0. */
+  readonly mixedUnits?: number;
   readonly arms: { readonly [version: VersionId]: ArmCounts | null };
 }

@@ -113,6 +113,8 @@ export const resolveRollout = (
       requireShare(`exposures.steps[${i}].expectedShare`, arm.expectedShare);
     }
     requireCount('exposures.multiple', exposures.multiple ?? 0);
+    if (typeof (exposures.isSticky ?? false) !== 'boolean')
+      reject('exposures.isSticky', 'true or false', exposures.isSticky);
   }
   if (previous !== undefined) requireState(previous);
   return { rules, step: current };

@@ -28,6 +28,11 @@ export interface Exposures {
   readonly steps: readonly ExposureStep[];
   /** Units that were served by both arms within one step, which sticky routing forbids; default 0. */
   readonly multiple?: number;
+  /**
+   * Units keep their arm from step to step, as with sticky routing: the steps then tell the same units again. Each is tested
+   * by itself, all together at the level (Bonferroni), instead of multiplying their evidence. Default false.
+   */
+  readonly isSticky?: boolean;
 }
 
 /** One step of the plan. */

@@ -39,6 +39,7 @@ const CASES: Record<string, () => RolloutJudgement> = {
     judge({ metrics: [errors('pass'), { name: 'crashes', role: 'signal', verdict: 'fail', critical: true }] }),
   'hold for a wrong split': () => judge({ exposures: skewed }),
   'rollback for a wrong split': () => judge({ ...rules({ onSrm: 'rollback' }), exposures: skewed }),
+  'hold for a wrong split of units that come again': () => judge({ exposures: { ...skewed, isSticky: true } }),
   'warn about a wrong split': () => judge({ ...rules({ onSrm: 'warn' }), exposures: skewed }),
   'hold for units in both arms': () =>
     judge({ exposures: { steps: [{ candidate: 500, champion: 9_500, expectedShare: 0.05 }], multiple: 3 } }),
@@ -93,6 +94,7 @@ describe('judgeRollout', () => {
       'hold for a guardrail': 'hold: guardrailFailed',
       'rollback for a hard bound of a signal': 'rollback: criticalBound',
       'hold for a wrong split': 'hold: sampleRatio',
+      'hold for a wrong split of units that come again': 'hold: sampleRatio',
       'rollback for a wrong split': 'rollback: sampleRatio',
       'warn about a wrong split': 'advance: passed',
       'hold for units in both arms': 'hold: multipleExposure',
@@ -204,6 +206,7 @@ describe('judgeRollout', () => {
         () => judge({ exposures: { steps: [{ candidate: 1.5, champion: 1, expectedShare: 0.5 }] } }),
       ],
       ['exposures.multiple', () => judge({ exposures: { steps: [], multiple: -1 } })],
+      ['exposures.isSticky', () => judge({ exposures: { steps: [], isSticky: 1 as never } })],
       ['previous.v', () => judge({ previous: { v: 2 } as never })],
       ['previous.guardrails', () => judge({ previous: { ...judge().state, guardrails: 'errors' as never } })],
       ['previous.guardrails[0]', () => judge({ previous: { ...judge().state, guardrails: [5 as never] } })],

@@ -36,16 +36,19 @@ const sentences = (metrics: readonly RolloutMetric[], otherwise: string): readon
 
 const seconds = (value: number): string => `${formatNumber(value)} s`;
 
-/** ln of the evidence that the split is not the one that was set, over all steps. */
-const srmEvidence = (exposures: Exposures | null): number =>
-  exposures === null
-    ? 0
-    : sequentialCombine({
-        logBayesFactors: exposures.steps.map(
-          ({ candidate, champion, expectedShare }) =>
-            countTest({ candidateEvents: candidate, championEvents: champion, expectedShare }).logBayesFactor
-        ),
-      }).logBayesFactor;
+/**
+ * ln of the evidence that the split is not the one that was set, over all steps. Steps of new units multiply. Where the same
+ * units come again, the largest step counts, against as many chances as the plan has steps.
+ */
+const srmEvidence = (exposures: Exposures | null, plannedSteps: number): number => {
+  if (exposures === null || exposures.steps.length === 0) return 0;
+  const logBayesFactors = exposures.steps.map(
+    ({ candidate, champion, expectedShare }) =>
+      countTest({ candidateEvents: candidate, championEvents: champion, expectedShare }).logBayesFactor
+  );
+  if (exposures.isSticky !== true) return sequentialCombine({ logBayesFactors }).logBayesFactor;
+  return Math.max(...logBayesFactors) - Math.log(Math.max(plannedSteps, logBayesFactors.length));
+};
 
 /** The metrics by name. Once a guardrail, always one: leaving it out, or calling it info, must not open the way. */
 const everyMetric = ({ metrics, previous }: JudgeRolloutInput): readonly RolloutMetric[] => {
@@ -62,7 +65,7 @@ const everyMetric = ({ metrics, previous }: JudgeRolloutInput): readonly Rollout
 };
 
 const nextState = (
-  { exposures, step, previous }: JudgeRolloutInput,
+  { strategy, exposures, step, previous }: JudgeRolloutInput,
   metrics: readonly RolloutMetric[]
 ): RolloutState => {
   const errorStreaks: Record<string, number> = {};
@@ -74,7 +77,7 @@ const nextState = (
     // A new step restarts the clock that is compared with this step's time.
     missingSince[name] = since?.step === step.index ? since : { step: step.index, elapsedSeconds: step.elapsedSeconds };
   }
-  const srmLogBayesFactor = Math.max(previous?.srmLogBayesFactor ?? 0, srmEvidence(exposures));
+  const srmLogBayesFactor = Math.max(previous?.srmLogBayesFactor ?? 0, srmEvidence(exposures, strategy.steps.length));
   const guardrails = metrics.filter(({ role }) => role === 'guardrail').map(({ name }) => name);
   return { v: 1, rolledBack: previous?.rolledBack ?? null, srmLogBayesFactor, errorStreaks, guardrails, missingSince };
 };

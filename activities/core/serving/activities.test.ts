@@ -58,7 +58,7 @@ interface World {
   arms: { readonly [version: string]: ArmCounts | null };
   lease: boolean;
   complete: boolean;
-  sticky?: boolean;
+  mixedUnits?: number;
 }
 const healthy = (): World => ({
   state: served({ v0: 0, v1: 95, v2: 5 }),
@@ -84,8 +84,13 @@ function play(world: World) {
     capabilities: { lagMs: 0, periodMs: 1, slow: 'exact' },
     readArms(query) {
       asked.push(query);
-      const { complete, arms, sticky = false } = world;
-      return Promise.resolve({ complete, watermark: '2026-01-01T00:00:00.000Z', sticky, arms });
+      const { complete, arms, mixedUnits } = world;
+      return Promise.resolve({
+        complete,
+        watermark: '2026-01-01T00:00:00.000Z',
+        arms,
+        ...(mixedUnits === undefined ? {} : { mixedUnits }),
+      });
     },
     requestLog: () => Promise.resolve(null),
   };
@@ -116,8 +121,12 @@ describe('observe', () => {
     const arms = { v1: arm(4_000, 4), v2: arm(4_000, 4) };
     const { run } = play({ ...healthy(), arms });
     expect((await run('observe', input)).action).toBe('hold');
-    const sticky = play({ ...healthy(), arms, sticky: true });
+    const kept = { v1: { ...arms.v1, units: 950 }, v2: { ...arms.v2, units: 50 } };
+    const sticky = play({ ...healthy(), arms: kept });
     expect((await sticky.run('observe', { ...input, look: input.look + 1 })).action).toBe('advance');
+    const both = await play({ ...healthy(), arms: kept, mixedUnits: 2 }).run('observe', { ...input, look: 9 });
+    expect(both).toMatchObject({ action: 'hold' });
+    expect(both.reasons[0]).toContain('2 units were served by both arms');
   });
 
   it('asks for slow answers only when the release has a limit for them', async () => {

@@ -58,13 +58,13 @@ export function createServingActivities(dependencies: ServingDependencies): Serv
       revision: revisions[0] ?? '',
       candidate: reading.arms[candidate] ?? null,
       champion: reading.arms[champion] ?? null,
+      ...((reading.mixedUnits ?? 0) === 0 ? {} : { mixedUnits: reading.mixedUnits }),
     };
     const judged = judgeLook(
       release,
       { index: input.step, elapsedMs: input.stepElapsedMs },
       withStep(before, step),
-      before,
-      reading.sticky
+      before
     );
     const judgement = reading.complete ? judged : asIncomplete(judged, reading.watermark);
     const weightsAsIntended =

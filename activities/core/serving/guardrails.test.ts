@@ -135,19 +135,38 @@ describe('one look', () => {
     expect(looks(release, [uneven, evened]).map(({ action }) => action)).toEqual(['hold', 'hold']);
   });
 
-  it('the requests of a few busy units that stay together are no wrong split, and it says that it did not look', () => {
-    const counts = [step(5, arm(4_000), arm(4_000))];
-    const position = { index: 0, elapsedMs: 0 };
-    expect(judgeLook(release, position, counts, null).action).toBe('hold');
-    const sticky = judgeLook(release, position, counts, null, true);
-    expect(sticky.action).toBe('advance');
-    expect(sticky.reasons.join('; ')).toContain('the split of requests is not tested: the endpoint keeps');
-    expect(
-      last(
-        release,
-        counts.map((one) => ({ ...one, champion: arm(76_000) }))
-      ).reasons.join('; ')
-    ).not.toContain('not tested');
+  it('where units stay together their split is tested, and a few busy ones are no wrong split', () => {
+    const split = (candidate: number | null, champion: number | null, mixedUnits?: number) =>
+      last(release, [
+        {
+          ...step(5, arm(4_000, 0, { units: candidate }), arm(4_000, 0, { units: champion })),
+          ...(mixedUnits === undefined ? {} : { mixedUnits }),
+        },
+      ]);
+    expect(last(release, [step(5, arm(4_000), arm(4_000))]).action).toBe('hold');
+    const fair = split(50, 950);
+    expect(fair.action).toBe('advance');
+    expect(fair.reasons.join('; ')).not.toContain('not tested');
+    const wrong = split(950, 950);
+    expect([wrong.action, wrong.reasons[0]]).toEqual([
+      'hold',
+      expect.stringMatching(/^the traffic split is not the one that was set .*: 950 of 1 900 units, 5 % were meant$/),
+    ]);
+    expect(split(50, 950, 1).reasons[0]).toContain('1 units were served by both arms');
+    for (const uncounted of [split(null, 950), split(50, null)]) {
+      expect(uncounted.action).toBe('advance');
+      expect(uncounted.reasons).toContain(
+        'the split is not tested: the endpoint keeps the requests of one unit together and does not count units'
+      );
+    }
+  });
+
+  it('an arm that nobody could count is no wrong split either: it is without data', () => {
+    const blind = step(5, null, arm(76_000));
+    const [first, then] = looks(release, [blind, step(5, arm(4_000), arm(76_000))]);
+    expect(first!.action).not.toBe('advance');
+    expect(first!.reasons.join('; ')).not.toContain('split');
+    expect(then!.action).toBe('advance');
   });
 
   it('a step without a split has no ratio to check', () => {

@@ -1,6 +1,8 @@
 import {
   judgeMetric,
   judgeRollout,
+  type Exposures,
+  type ExposureStep,
   type MetricJudgement,
   type MetricState,
   type RolloutState,
@@ -18,6 +20,8 @@ export interface StepCounts {
   readonly revision: string;
   readonly candidate: ArmCounts | null;
   readonly champion: ArmCounts | null;
+  /** Units that both versions served; left out where there are none, or no units. */
+  readonly mixedUnits?: number;
 }
 
 /** What the judge remembers between looks; JSON-safe. */
@@ -57,32 +61,40 @@ export interface StepPosition {
   readonly elapsedMs: number;
 }
 
-const untestedSplit = 'the split of requests is not tested: the endpoint keeps the requests of one unit together';
+const untestedSplit =
+  'the split is not tested: the endpoint keeps the requests of one unit together and does not count units';
 
-const exposuresOf = (steps: readonly StepCounts[]) =>
-  steps
-    .filter(({ weight }) => weight > 0 && weight < 100)
-    .map(({ weight, candidate, champion }) => ({
-      candidate: candidate?.requests ?? 0,
-      champion: champion?.requests ?? 0,
-      expectedShare: weight / 100,
-    }));
+/** What was assigned, each once: units, or requests where every one is assigned on its own; null where nobody counted. */
+const assigned = ({ units: kept, requests }: ArmCounts): number | null => (kept === undefined ? requests : kept);
+
+/**
+ * A few busy units are no wrong split: units are counted once. Reference: progressive-delivery 2.1, sample-ratio checks on
+ * de-duplicated units.
+ */
+function exposuresOf(steps: readonly StepCounts[]): Exposures | null {
+  const counted: ExposureStep[] = [];
+  let isSticky = false;
+  for (const { weight, candidate, champion } of steps) {
+    // Of an arm that is not known nothing can be said; its guardrails are without data.
+    if (weight <= 0 || weight >= 100 || candidate === null || champion === null) continue;
+    const arms = { candidate: assigned(candidate), champion: assigned(champion) };
+    if (arms.candidate === null || arms.champion === null) return null;
+    counted.push({ candidate: arms.candidate, champion: arms.champion, expectedShare: weight / 100 });
+    // Who was with the candidate at one weight is there at every higher one.
+    isSticky ||= candidate.units !== undefined;
+  }
+  return { steps: counted, isSticky, multiple: steps.reduce((sum, { mixedUnits = 0 }) => sum + mixedUnits, 0) };
+}
 
 /** Longer than any step: the workflow has the deadline, because it also has the pauses. */
 const noDeadlineSeconds = 1e9;
 
-/**
- * Judges all guardrails of a release over its steps.
- *
- * @param isSticky requests of one unit stay together: their split is no evidence of a wrong assignment, a few busy users
- *   would hold every canary. Reference: progressive-delivery 2.1, sample-ratio checks on de-duplicated units.
- */
+/** Judges all guardrails of a release over its steps. */
 export function judgeLook(
   release: ReleaseSpec,
   position: StepPosition,
   steps: readonly StepCounts[],
-  before: Judged | null,
-  isSticky = false
+  before: Judged | null
 ): Judgement {
   const { errors, slow } = release.guardrails;
   const judge = (name: string, arm: (counts: ArmCounts | null) => Arm, limits: typeof errors): MetricJudgement => {
@@ -110,6 +122,7 @@ export function judgeLook(
   if (slow !== null) judgements.push({ name: 'slow', judgement: judge('slow', slowOf, slow) });
   const current = steps.at(-1);
   const weights = [...release.steps, 100 - release.holdbackPercent];
+  const exposures = exposuresOf(steps);
   const { action, reasons, warnings, state } = judgeRollout({
     strategy: { steps: weights.map((weight) => ({ weight })), stepSeconds: noDeadlineSeconds },
     metrics: judgements.map(({ name, judgement }) => ({
@@ -118,7 +131,7 @@ export function judgeLook(
       verdict: judgement.verdict,
       reasons: judgement.reasons,
     })),
-    exposures: isSticky ? null : { steps: exposuresOf(steps) },
+    exposures,
     step: {
       index: position.index,
       elapsedSeconds: position.elapsedMs / 1000,
@@ -126,7 +139,10 @@ export function judgeLook(
     },
     ...(before === null ? {} : { previous: before.rollout }),
   });
-  const told = [...judgements.flatMap(({ judgement }) => judgement.reasons), ...(isSticky ? [untestedSplit] : [])];
+  const told = [
+    ...judgements.flatMap(({ judgement }) => judgement.reasons),
+    ...(exposures === null ? [untestedSplit] : []),
+  ];
   return {
     action: action === 'promote' ? 'advance' : action,
     checks: judgements.map(({ name, judgement }) => summary(name, judgement)),

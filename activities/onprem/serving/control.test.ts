@@ -9,6 +9,7 @@ import type { EndpointRecord } from './endpoint-record.js';
 import type { Fleet } from './fleet.js';
 import { routerFiles, type RouterFiles } from './layout.js';
 import { openRequestLog } from './request-log.js';
+import { openUnitCounts, type UnitCounts } from './unit-counts.js';
 import { recordFile } from './version-folder.js';
 
 // The order of storing and applying, and clocks that are set: what a real router cannot be brought to at the right moment.
@@ -37,7 +38,7 @@ const fleet: Fleet = {
   stop: () => Promise.resolve(),
 };
 
-const open = (): Control =>
+const open = (units: UnitCounts | null = null): Control =>
   openControl({
     endpoint: 'e',
     files,
@@ -45,7 +46,7 @@ const open = (): Control =>
     counters: openCounters(files.counters),
     requestLog: openRequestLog(files.requestLog, { rotateBytes: 1e9, keepBytes: 1e9, onProblem: () => undefined }),
     traffic: { apply: (record) => void applied.push(record) },
-    sticky: false,
+    units,
     problem: () => null,
     onProblem: (message) => problems.push(message),
   });
@@ -55,8 +56,8 @@ const weightsNow = (): unknown =>
 const stored = (): EndpointRecord => JSON.parse(readFileSync(files.record, 'utf8')) as EndpointRecord;
 
 /** v1 with all traffic, v2 beside it. */
-function withTwo(): Control {
-  const control = open();
+function withTwo(units: UnitCounts | null = null): Control {
+  const control = open(units);
   for (const version of ['v1', 'v2']) {
     mkdirSync(join(files.versions, version), { recursive: true });
     writeFileSync(join(files.versions, version, recordFile), '{}');
@@ -178,5 +179,39 @@ describe('control of an endpoint', () => {
     open();
     expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
     expect(stored().versions.map(({ weight }) => weight)).toEqual([100, 0]);
+  });
+});
+
+describe('counts', () => {
+  const read = (control: Control, revisions?: readonly number[]) =>
+    control.readArms({ versions: ['v1', 'v2'], ...(revisions === undefined ? {} : { revisions }) });
+
+  it('have units only where requests of one unit stay together', async () => {
+    const { arms, ...rest } = await read(withTwo(), [1]);
+    expect(rest).toEqual({ complete: true, watermark: expect.any(String) as string });
+    for (const arm of Object.values(arms)) expect(Object.keys(arm!)).not.toContain('units');
+  });
+
+  it('of units are of the asked revisions, and stored before they are told', async () => {
+    const units = openUnitCounts(files.units);
+    const control = withTwo(units);
+    for (const [version, unit] of [
+      ['v1', 'a'],
+      ['v1', 'b'],
+      ['v2', 'c'],
+      ['v2', 'b'],
+    ] as const)
+      units.add(1, version, unit);
+    const told = await read(control, [1]);
+    expect(told).toMatchObject({ arms: { v1: { units: 2 }, v2: { units: 2 } }, mixedUnits: 1 });
+    expect(openUnitCounts(files.units).read(['v1', 'v2'], [1]).units).toEqual({ v1: 2, v2: 2 });
+    expect(await read(control, [2])).toMatchObject({ arms: { v1: { units: 0 }, v2: { units: 0 } }, mixedUnits: 0 });
+  });
+
+  it('of units are unknown over all revisions, where a unit may have been anywhere, and where they were lost', async () => {
+    mkdirSync(join(files.units, 'r1-v1'), { recursive: true });
+    const control = withTwo(openUnitCounts(files.units));
+    for (const told of [await read(control), await read(control, [1])])
+      expect(told).toMatchObject({ arms: { v1: { units: null }, v2: { units: null } } });
   });
 });

@@ -18,6 +18,7 @@ import type { Fleet } from './fleet.js';
 import type { RouterFiles } from './layout.js';
 import type { RequestLog } from './request-log.js';
 import type { Traffic } from './traffic.js';
+import type { UnitCounts } from './unit-counts.js';
 import { recordFile } from './version-folder.js';
 
 /** What a router says about its endpoint, beyond what the serving port asks for. */
@@ -72,8 +73,8 @@ export function openControl(options: {
   readonly counters: Counters;
   readonly requestLog: RequestLog;
   readonly traffic: Pick<Traffic, 'apply'>;
-  /** Whether requests of one unit stay on one version. */
-  readonly sticky: boolean;
+  /** Units, where requests of one unit stay on one version; else null. */
+  readonly units: Pick<UnitCounts, 'read' | 'flush'> | null;
   readonly problem: () => string | null;
   readonly onProblem: (message: string) => void;
 }): Control {
@@ -173,12 +174,18 @@ export function openControl(options: {
     readArms: async ({ versions, revisions, slowOverMs }) => {
       const known = new Set([...record.versions, ...record.retired].map(({ id }) => id));
       const watermark = new Date().toISOString();
+      const { units } = options;
+      // Over all revisions a unit may well have been on both versions: units are counted within a step.
+      const exposed = units === null || revisions === undefined ? null : units.read(versions, revisions);
       const arms = versions.map((version) => {
-        return [version, known.has(version) ? counters.read({ version, revisions, slowOverMs }) : null] as const;
+        const counts = known.has(version) ? counters.read({ version, revisions, slowOverMs }) : null;
+        if (counts === null || units === null) return [version, counts] as const;
+        return [version, { ...counts, units: exposed?.units?.[version] ?? null }] as const;
       });
       // What is told was stored before, so that counts never fall, not even after a crash.
-      await counters.flush();
-      return { complete: true, watermark, sticky: options.sticky, arms: Object.fromEntries(arms) };
+      await Promise.all([counters.flush(), units?.flush()]);
+      const mixed = exposed === null ? {} : { mixedUnits: exposed.mixed };
+      return { complete: true, watermark, ...mixed, arms: Object.fromEntries(arms) };
     },
     flushLog: async () => {
       await requestLog.flush();

@@ -58,6 +58,7 @@ export const routerFiles = (folder: string) => ({
   claim: join(folder, 'claim'),
   versions: join(folder, 'versions'),
   counters: join(folder, 'counters'),
+  units: join(folder, 'units'),
   requestLog: join(folder, 'requests'),
   logs: join(folder, 'logs'),
   routerLog: join(folder, 'logs', 'router.log'),

@@ -178,7 +178,6 @@ describe('router', () => {
     ] as const) {
       const site = openSite({ stickiness });
       await site.deployReady('v1', good);
-      expect((await site.metrics.readArms({ endpoint, versions: ['v1'] }, newCall())).sticky).toBe(true);
       await site.weights({ v1: 100 });
       await site.deployReady('v2', same);
       let inCandidate: readonly string[] = [];
@@ -196,6 +195,16 @@ describe('router', () => {
         const now = chosen.flat();
         expect(now).toEqual(expect.arrayContaining([...inCandidate]));
         inCandidate = now;
+        // Every unit came twice.
+        const { revision } = await site.serving.describe(endpoint, newCall());
+        const query = { endpoint, versions: ['v1', 'v2'], revisions: [revision] };
+        expect(await site.metrics.readArms(query, newCall())).toMatchObject({
+          arms: {
+            v1: { requests: 2 * (100 - now.length), units: 100 - now.length },
+            v2: { requests: 2 * now.length, units: now.length },
+          },
+          mixedUnits: 0,
+        });
       }
       expect(inCandidate.length).toBeGreaterThan(20);
       await site.stop(endpoint);

@@ -11,6 +11,7 @@ import { lifeOf, routerFiles, type RouterConfig, type RouterProcess } from './la
 import { openRequestLog } from './request-log.js';
 import { createRoutes } from './routes.js';
 import { openTraffic } from './traffic.js';
+import { openUnitCounts } from './unit-counts.js';
 
 const countersEveryMs = 1_000;
 const leaseEveryMs = 100;
@@ -76,6 +77,7 @@ export async function startRouter(folder: string, after: string, log: (message: 
   let stopped = false;
 
   const counters = openCounters(files.counters);
+  const units = openUnitCounts(files.units);
   const requestLog = openRequestLog(files.requestLog, {
     rotateBytes: config.logRotateBytes ?? 16 * 1024 ** 2,
     keepBytes: config.logKeepBytes ?? 4 * 1024 ** 3,
@@ -108,6 +110,7 @@ export async function startRouter(folder: string, after: string, log: (message: 
     stickiness,
     requestTimeoutMs,
     counters,
+    units,
     log: requestLog,
     upstreamOf: (version) => fleet.upstreamOf(version),
     beforePick: (nowMs) => control.checkLease(nowMs),
@@ -119,14 +122,15 @@ export async function startRouter(folder: string, after: string, log: (message: 
     counters,
     requestLog,
     traffic,
-    sticky: stickiness !== undefined,
+    units: stickiness === undefined ? null : units,
     problem: () => problem,
     onProblem,
   });
 
   const timers = [
     setInterval(() => {
-      counters.flush().catch((error: unknown) => onProblem(`counters: ${String(error)}`));
+      for (const counts of [counters, units])
+        counts.flush().catch((error: unknown) => onProblem(`counters: ${String(error)}`));
     }, countersEveryMs),
     setInterval(() => control.checkLease(Date.now()), leaseEveryMs),
   ];
@@ -152,7 +156,7 @@ export async function startRouter(folder: string, after: string, log: (message: 
       await front.drain(requestTimeoutMs + 1_000);
       await admin.close();
       for (const timer of timers) clearInterval(timer);
-      await Promise.allSettled([counters.flush(), requestLog.close()]);
+      await Promise.allSettled([counters.flush(), units.flush(), requestLog.close()]);
       await fleet.stop();
       stopped = true;
       writeProcess();

@@ -10,16 +10,19 @@ import { requestHeadReader, type RequestHead } from './http-wire.js';
 import type { EndpointOptions } from './layout.js';
 import { openRequestLog, type RequestLog } from './request-log.js';
 import { openTraffic, type Traffic } from './traffic.js';
+import { openUnitCounts, type UnitCounts } from './unit-counts.js';
 import { openUpstream, type Upstream } from './upstream.js';
 
 let folder: string;
 let counters: Counters;
+let unitCounts: UnitCounts;
 let log: RequestLog;
 let server: Server | undefined;
 let upstream: Upstream | undefined;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'retempo-traffic-'));
   counters = openCounters(join(folder, 'counters'));
+  unitCounts = openUnitCounts(join(folder, 'units'));
   log = openRequestLog(join(folder, 'log'), { rotateBytes: 1e9, keepBytes: 1e9, onProblem: () => undefined });
 });
 afterEach(async () => {
@@ -37,6 +40,7 @@ const open = (stickiness?: EndpointOptions['stickiness'], beforePick: (nowMs: nu
     stickiness,
     requestTimeoutMs: 10_000,
     counters,
+    units: unitCounts,
     log,
     upstreamOf: () => upstream,
     beforePick,
@@ -172,7 +176,13 @@ describe('stickiness', () => {
       ])
     );
     // Six standard deviations of a share of 25 % among 1,000 units are 82.
-    expect(Math.abs(unitsOf(traffic, 'v2').length - 250)).toBeLessThan(82);
+    const chosen = unitsOf(traffic, 'v2');
+    expect(Math.abs(chosen.length - 250)).toBeLessThan(82);
+    // However often they come: the split of the units is counted, not that of their requests.
+    for (let i = 0; i < 50; i++) send(traffic, chosen[0]);
+    const shares = { v1: 1_000 - chosen.length, v2: chosen.length };
+    expect(unitCounts.read(['v1', 'v2'], [1])).toEqual({ units: shares, mixed: 0 });
+    expect(counters.read({ version: 'v2', revisions: [1] })?.requests).toBe(chosen.length + 50);
   });
 
   it('draws other units for the next release, and the same ones while the same release goes on', () => {
@@ -214,6 +224,7 @@ describe('stickiness', () => {
       ])
     );
     expect(versionsOf(traffic, 100)).toEqual({ v1: 60, v2: 40 });
+    expect(unitCounts.read(['v1', 'v2'], [1]).units).toEqual({ v1: 0, v2: 0 });
   });
 });
 

@@ -6,6 +6,7 @@ import type { RequestHead } from './http-wire.js';
 import type { EndpointOptions } from './layout.js';
 import type { RequestLog } from './request-log.js';
 import { splitCycle, stickyIndex, type Share } from './split.js';
+import type { UnitCounts } from './unit-counts.js';
 import type { Upstream, UpstreamOutcome } from './upstream.js';
 
 // What happens to one inference request: pick a version, pass the body on as it is, count what came of it, log it. A request that
@@ -74,6 +75,8 @@ export function openTraffic(options: {
   readonly stickiness: EndpointOptions['stickiness'];
   readonly requestTimeoutMs: number;
   readonly counters: Counters;
+  /** Units of a sticky endpoint; requests without a unit are assigned on their own and are not counted there. */
+  readonly units: Pick<UnitCounts, 'add'>;
   readonly log: RequestLog;
   readonly upstreamOf: (version: VersionId) => Upstream | undefined;
   /** Called before each pick with the time, so that a lease ends on time whatever the timers do. */
@@ -132,6 +135,7 @@ export function openTraffic(options: {
         const response = answered ? parsed(outcome.body) : undefined;
         const prediction = status === 200 ? predictionOf(response) : null;
         counters.add(revision, version, { status, latencyMs, prediction });
+        if (key !== null && key !== undefined) options.units.add(revision, version, key);
         const id = idOf(response) ?? idOf(request ?? parsed(body));
         log.add({ key: id, version, revision: revisionName(revision), atMs, status, prediction });
       };
