@@ -29,8 +29,15 @@ const rowOf = (kind) => (what, value, unit, mark) => ({ what, value, unit, mark,
 export const held = rowOf('held');
 export const shown = rowOf('shown');
 
-/** Ends this program because what it needs is not there. @param {string} why */
+/**
+ * Ends this program because what it needs is not there: a failure where `RETEMPO_REQUIRE_PEERS=1` asks for that.
+ * @param {string} why
+ */
 export function skip(why) {
+  if (process.env['RETEMPO_REQUIRE_PEERS'] === '1') {
+    console.error(why);
+    process.exit(1);
+  }
   console.log(`  skipped: ${why}`);
   if (process.send === undefined) process.exit(0);
   process.send({ skipped: why }, () => process.exit(0));

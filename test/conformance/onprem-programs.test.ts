@@ -17,6 +17,7 @@ import { eventually, freeCall, jobSteps, rejectsWith } from '@retempo/activities
 import { PortError } from '@retempo/activities/ports';
 import type { JobRef, JobSpec } from '@retempo/workflows/contracts';
 import { describe, expect, it } from 'vitest';
+import { mountSmallDisk } from '../../activities/core/artifacts/small-disk.test.util.js';
 import { createLocalJobsWorld, isRunning } from '../support/local-jobs-world.js';
 import { openJobsUnderTest } from './jobs-under-test.js';
 
@@ -241,10 +242,10 @@ describe('onprem jobs: limits', () => {
 
   it('a full disk: the end of the program is still recorded; a new job is refused by class', async ({ skip }) => {
     const mountPoint = mkdtempSync(`${tmpdir()}/retempo-full-`);
-    const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', mountPoint]);
-    if (status !== 0) {
+    const refusal = mountSmallDisk(mountPoint, 4);
+    if (refusal !== null) {
       rmSync(mountPoint, { recursive: true });
-      skip('a small disk cannot be mounted here (needs root)');
+      return skip(refusal);
     }
     try {
       const full = createLocalJobsWorld({ parent: mountPoint });

@@ -34,7 +34,7 @@ const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--
   .toString()
   .split('\0')
   .filter((path) => path !== '' && existsSync(join(root, path)));
-const code = files.filter((path) => /\.(ts|mts|js|mjs|py|sh)$/.test(path) || path === '.ci/run');
+const code = files.filter((path) => /\.(ts|mts|js|mjs|py|sh)$/.test(path) || path.startsWith('.ci/'));
 const markdown = files.filter((path) => path.endsWith('.md'));
 
 describe('the licence', () => {

@@ -9,6 +9,7 @@ import { createFileStore } from './file-store.js';
 import { partSizeBytes } from './part-size.js';
 import { ownedName } from '../processes/index.js';
 import { sealFolder } from './seal.js';
+import { mountSmallDisk } from './small-disk.test.util.js';
 
 let folder: string;
 let root: string;
@@ -192,12 +193,8 @@ describe('what the file system refuses', () => {
   it('A6: a full disk is QuotaExceeded, leaves nothing visible, and what was there stays whole', async ({ skip }) => {
     const small = join(folder, 'small');
     await mkdir(small);
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'tmpfs', small], { stdio: 'ignore' });
-    } catch {
-      console.log('skipped: a small disk cannot be mounted by this user');
-      skip('a small disk cannot be mounted by this user');
-    }
+    const refusal = mountSmallDisk(small, 12);
+    if (refusal !== null) return skip(refusal);
     try {
       store = createFileStore({ root: small });
       await put('here', 'stays');

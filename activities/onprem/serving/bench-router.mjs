@@ -150,6 +150,11 @@ async function freePorts(count) {
 async function main(seconds) {
   if (spawnSync('nginx', ['-v']).error !== undefined) {
     const why = 'nginx is not on the path (Debian: apt-get install nginx-light)';
+    if (process.env['RETEMPO_REQUIRE_PEERS'] === '1') {
+      console.error(why);
+      process.exitCode = 1;
+      return;
+    }
     console.log(`skipped: ${why}`);
     process.send?.({ skipped: why });
     return;
