@@ -6,7 +6,8 @@ import { identityOf, type ProcessIdentity } from '@retempo/activities/processes'
 import { openUpstream, type Upstream } from './upstream.js';
 
 // Keeps one model server running: starts it, asks for its health, ends it when it hangs, starts it again with growing pauses. The
-// server is a child with a process channel and ends by itself when the router is gone.
+// server is a child with a process channel and ends by itself when the router is gone. One that answers requests does not hang,
+// however long its health has to wait behind them: to end it would turn slow answers into none.
 
 const startTimeoutMs = 60_000;
 const healthEveryMs = 1_000;
@@ -132,6 +133,7 @@ export function superviseModelServer(options: {
 
   async function watchHealth(started: ChildProcess, port: number): Promise<string> {
     let strikes = 0;
+    let answered = 0;
     for (;;) {
       try {
         if (metadata === undefined)
@@ -144,7 +146,9 @@ export function superviseModelServer(options: {
           options.onChange();
         }
       } catch (error) {
-        strikes += 1;
+        const before = answered;
+        answered = upstream?.answered() ?? 0;
+        strikes = answered > before ? 0 : strikes + 1;
         if (strikes >= healthStrikes)
           return `the model server hangs (${(error as Error).message}) and is started again; see ${options.logFile}`;
       }

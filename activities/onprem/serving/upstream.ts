@@ -24,6 +24,8 @@ export interface Upstream {
   send(request: Buffer, deadlineMs: number, done: (outcome: UpstreamOutcome) => void): void;
   /** Requests that have no outcome yet. */
   inFlight(): number;
+  /** Answers that have arrived since it was opened, whatever they say. */
+  answered(): number;
   /** Ends every connection; requests without an outcome become `broken`. */
   close(): void;
 }
@@ -74,6 +76,7 @@ export function openUpstream(options: { readonly port: number; readonly maxBodyB
   const queue: Exchange[] = [];
   let closed = false;
   let inFlight = 0;
+  let answered = 0;
 
   function settle(exchange: Exchange, outcome: UpstreamOutcome): void {
     inFlight -= 1;
@@ -105,6 +108,7 @@ export function openUpstream(options: { readonly port: number; readonly maxBodyB
     const framed = frame(bytes, options.maxBodyBytes);
     if (typeof framed === 'number') return received.keep(isView ? Buffer.from(bytes) : bytes, framed);
     if (typeof framed === 'string') return drop(connection, { kind: 'broken', message: framed });
+    answered += 1;
     connection.exchange = undefined;
     const waiting = framed.reusable ? queue.shift() : undefined;
     if (waiting !== undefined) start(connection, waiting);
@@ -169,6 +173,7 @@ export function openUpstream(options: { readonly port: number; readonly maxBodyB
       queue.push(exchange);
     },
     inFlight: () => inFlight,
+    answered: () => answered,
     close: () => {
       closed = true;
       clearInterval(sweep);
