@@ -1,9 +1,13 @@
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { World } from '../../examples/flight-delay/world.mjs';
 import { createWorld } from '../../examples/flight-delay/world.mjs';
 import { gateDocument, looksDocument, type GateEvidence } from '@retempo/activities';
 import { endpointId, governorId, modelOfId } from '@retempo/workflows/contracts';
 import { startInstallation, type TestInstallation } from '../support/installation.js';
+import { repositoryRoot } from '../support/repository.js';
 import { startTraffic } from '../support/traffic.js';
 import { missingServer } from '../support/server-peer.js';
 
@@ -12,6 +16,7 @@ const missing = await missingServer();
 // The loop on a real server with real data and real processes. One installation for the file: scenes build on each other.
 
 const model = 'flight-delay';
+const slowTrainer = fileURLToPath(new URL('test/support/slow-train.mjs', repositoryRoot));
 const call = () => ({ signal: AbortSignal.timeout(30_000), deadlineMs: Date.now() + 30_000 });
 
 describe.skipIf(missing !== null)('the loop: first release, canary, refusals, operators', () => {
@@ -33,6 +38,15 @@ describe.skipIf(missing !== null)('the loop: first release, canary, refusals, op
 
   const traffic = async () =>
     startTraffic(await test.site('onprem.east').routers.endpointUrl(model, call()), model, bodies);
+
+  /** One request: which version answers, and what. */
+  const ask = async (body: object) => {
+    const url = await test.site('onprem.east').routers.endpointUrl(model, call());
+    const response = await fetch(`${url}/v2/models/${model}/infer`, { method: 'POST', body: JSON.stringify(body) });
+    const { outputs } = (await response.json()) as { outputs: { name: string; data: unknown }[] };
+    const probability = outputs.find(({ name }) => name === 'probability')?.data;
+    return { version: response.headers.get('x-retempo-version'), probability };
+  };
 
   it('22: the first version passes visibly as "no champion" and serves 100 % by read-back', async () => {
     await test.apply();
@@ -99,6 +113,45 @@ describe.skipIf(missing !== null)('the loop: first release, canary, refusals, op
     expect(await test.weights()).toEqual(before);
     expect(counts.lost).toBe(0);
     expect(counts.answered).toBe(counts.sent);
+    await test.project.model({});
+    await test.apply();
+  });
+
+  it('G3: a candidate that answers the same, only much slower, is rolled back while the champion serves', async () => {
+    await cp(slowTrainer, join(test.project.folder, 'slow-train.mjs'));
+    await test.project.model({
+      train: { run: 'node slow-train.mjs', parameters: { rate: 0.05, epochs: 20 } },
+      release: {
+        guardrails: {
+          errors: { worseThan: '1x', safeBelow: '2x', ignoreBelow: '1%' },
+          slow: { over: '25ms', worseThan: '1x', safeBelow: '2x', ignoreBelow: '10%' },
+        },
+      },
+    });
+    await test.apply();
+    const { champion } = await test.status();
+    const runId = await test.retrain('a model that thinks for long');
+    const both = await test.until('first step', test.weights, (now) => Object.keys(now).length === 2, 90_000);
+    const candidate = Object.keys(both).find((version) => version !== champion)!;
+    // The same question to both: nothing but the time tells them apart.
+    const answers = new Map<string | null, unknown>();
+    while (!answers.has(champion) || !answers.has(candidate)) {
+      const { version, probability } = await ask(bodies[0]!);
+      answers.set(version, probability);
+    }
+    expect(new Set(answers.keys())).toEqual(new Set([champion, candidate]));
+    expect(answers.get(candidate)).toEqual(answers.get(champion));
+    expect(answers.get(candidate)).toEqual([expect.any(Number)]);
+    const pump = await traffic();
+    const decision = await test.ended(runId);
+    const counts = await pump.stop();
+    expect([decision.what, decision.version]).toEqual(['rolledBack', candidate]);
+    expect(decision.reason).toMatch(/slow: candidate .* against champion .*proven above worseThan 1x/);
+    expect(decision.reason).not.toMatch(/errors: .*proven above/);
+    expect(counts).toMatchObject({ lost: 0, failed: 0, answered: counts.sent });
+    expect(await test.weights()).toEqual({ [champion!]: 100 });
+    for (const body of bodies.slice(0, 40)) expect((await ask(body)).version).toBe(champion);
+    expect((await test.status()).champion).toBe(champion);
     await test.project.model({});
     await test.apply();
   });
