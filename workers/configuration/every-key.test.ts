@@ -169,7 +169,7 @@ const badModel: Readonly<Record<string, readonly unknown[]>> = {
   'release.strategy': ['canery', 'blueGreen', 'shadow', 'abTest', 5, null],
   'release.steps': [...notList, [], [0], [100], [1.5], ['5%'], [5, 5], [25, 5], [null]],
   'release.holdback': [...notPercent, '51%'],
-  'release.bake': notDuration,
+  'release.bake': [...notDuration, '7d'],
   'release.guardrails.errors.worseThan': [...notRatio, '3x'],
   'release.guardrails.errors.safeBelow': [...notRatio, '1x'],
   'release.guardrails.errors.ignoreBelow': notFraction,

@@ -285,6 +285,23 @@ release:
     expect(told).toHaveLength(1);
   });
 
+  it('refuses a bake that the total deadline does not leave time for, at the key that is written', async () => {
+    const released = (release: string) => modelLines(`${simple}release: { ${release} }\n`);
+    const why = "that runs from the canary's start, so it would be rolled back before its bake is over";
+    const how = 'write a shorter bake, a longer totalDeadline, or holdback: 0%';
+    expect(await released('bake: 36h, totalDeadline: 36h')).toEqual([
+      `models/late.yaml:5:12  release.bake: expected a bake (36h) shorter than totalDeadline (36h): ${why}; ${how}`,
+    ]);
+    // Against the default, each way.
+    expect(await released('bake: 8d')).toEqual([expect.stringMatching(/release\.bake: .*\(8d\).*\(7d\)/)]);
+    expect(await released('totalDeadline: 1d')).toEqual([
+      `models/late.yaml:5:12  release.totalDeadline: expected a bake (1d) shorter than totalDeadline (1d): ${why}; ${how}`,
+    ]);
+    expect(await released('bake: 35h, totalDeadline: 36h')).toEqual([]);
+    // Nothing bakes without a holdback.
+    expect(await released('totalDeadline: 1d, holdback: 0%')).toEqual([]);
+  });
+
   it('says once that an image is not supported yet', async () => {
     expect(await modelLines(simple.replace('run: node train.js', 'image: repo/trainer@sha256:00'))).toEqual([
       'models/late.yaml:3:10  train.image: image is not supported yet in this version; expected run with a command, ' +

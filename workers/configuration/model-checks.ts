@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { plainEnvironmentSecrets } from './secrets.js';
 import { didYouMean } from './suggestions.js';
 import { endpointOf } from './resolve-model.js';
+import { written } from './units.js';
 
 /** Sections of a model file that passed their own checks. */
 export type ModelSections = { readonly [K in keyof typeof modelShape]?: z.output<(typeof modelShape)[K]> };
@@ -230,6 +231,14 @@ function checkTimes(release: NonNullable<ModelSections['release']>): readonly Fo
     found.push(problem(['release', 'lookEvery'], 'expected at most stepDeadline: a step needs at least one look'));
   }
   if (step > total) found.push(problem(['release', 'stepDeadline'], 'expected at most totalDeadline'));
+  const { bake = modelDefaults.bakeMs, holdback = modelDefaults.holdbackPercent } = release;
+  // Without a holdback nothing is left to compare with at 100 %: there is no bake.
+  if (holdback > 0 && bake >= total) {
+    const path = release.bake === undefined ? ['release', 'totalDeadline'] : ['release', 'bake'];
+    const times = `expected a bake (${written(bake)}) shorter than totalDeadline (${written(total)})`;
+    const why = "that runs from the canary's start, so it would be rolled back before its bake is over";
+    found.push(problem(path, `${times}: ${why}`, 'write a shorter bake, a longer totalDeadline, or holdback: 0%'));
+  }
   if (typeof lease === 'number' && lease < 2 * look) {
     const path = release.lease === undefined ? ['release', 'lookEvery'] : ['release', 'lease'];
     found.push(

@@ -29,7 +29,7 @@ export interface DurationLimits {
 }
 
 /** A duration as one writes it: the largest unit that it is a whole number of. */
-function written(ms: number): string {
+export function written(ms: number): string {
   const units = Object.entries(millisecondsPer).toReversed();
   const [unit, per] = units.find(([, size]) => ms % size === 0) ?? ['ms', 1];
   return `${ms / per}${unit}`;
