@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { makeFolder } from '@retempo/activities/processes';
 import { retempoWorkflowsPath } from '@retempo/workers';
 
 interface StoredBundle {
@@ -44,7 +45,7 @@ async function readStored(file: string): Promise<string | null> {
 /** A full disk or a folder that cannot be written costs time only, so callers ignore what this throws. */
 async function keep(file: string, text: string): Promise<void> {
   const folder = dirname(file);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const temporary = `${file}.${process.pid}`;
   await writeFile(temporary, text);
   await rename(temporary, file);

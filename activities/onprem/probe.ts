@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, statfsSync } from 'node:fs';
+import { rmSync, statfsSync } from 'node:fs';
 import type { Problem } from '@retempo/activities/ports';
 import { createJson } from './jobs/atomic-file.js';
-import { processStat } from '@retempo/activities/processes';
+import { makeFolder, processStat } from '@retempo/activities/processes';
 
 /** Free disk space below which nothing useful can be run, in bytes. */
 const leastFreeBytes = 64 * 1024 * 1024;
@@ -34,7 +34,7 @@ const checks: readonly Check[] = [
   {
     what: 'the folder of the site must be writable, on a local file system with hard links',
     run(root) {
-      mkdirSync(root, { recursive: true, mode: 0o700 });
+      makeFolder(root, 0o700);
       const path = `${root}/.probe-${process.pid}-${randomBytes(6).toString('hex')}`;
       try {
         createJson(path, {});

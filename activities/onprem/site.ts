@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ProviderContext, Site } from '@retempo/activities/ports';
 import { PortError } from '@retempo/activities/ports';
+import { makeFolder } from '@retempo/activities/processes';
 import { readConfig } from './config.js';
 import { createLocalJobs } from './jobs/local-jobs.js';
 import { probeMachine } from './probe.js';
@@ -33,9 +33,16 @@ export function openSite(input: {
     throw new PortError('InvalidSpec', lines.join('\n'));
   }
   const root = resolve(context.stateFolder, config.root ?? id);
-  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const servingRoot = `${root}/serving`;
+  try {
+    makeFolder(servingRoot, 0o700);
+  } catch (error) {
+    const setting = config.root === null ? 'state' : `sites.${id}.root`;
+    const why = `the folder ${root} of site ${id} cannot be used (${(error as Error).message})`;
+    throw new PortError('InvalidSpec', `${setting}: ${why}; name one that can be written`);
+  }
   const { pools, stopGraceMs, keepJobsMs, endpoints } = config;
-  const routers = createOnpremServing({ id, root: `${root}/serving`, endpoints, context });
+  const routers = createOnpremServing({ id, root: servingRoot, endpoints, context });
   return {
     id,
     root,

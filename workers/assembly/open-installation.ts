@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import {
@@ -14,7 +13,14 @@ import {
   type Registry,
   type Stores,
 } from '@retempo/activities';
-import type { ArtifactStore, Provider, ProviderContext, Site } from '@retempo/activities/ports';
+import {
+  PortError,
+  type ArtifactStore,
+  type Provider,
+  type ProviderContext,
+  type Site,
+} from '@retempo/activities/ports';
+import { makeFolder } from '@retempo/activities/processes';
 import { defaultLimits, type Installation, type JobActivities, type SiteRole } from '@retempo/workflows/contracts';
 import type { RetempoConfig } from '../configuration/config.js';
 import { environmentSecrets } from './secrets.js';
@@ -70,7 +76,7 @@ export const installationOf = (config: Pick<RetempoConfig, 'owner' | 'limits'>):
  */
 export async function openInstallation(options: OpenInstallationOptions): Promise<OpenInstallation> {
   const { config } = options.project;
-  const store = await openStore(config);
+  const store = openStore(config);
   const sites: Site[] = [];
   const close = async () => {
     await Promise.allSettled(sites.map((site) => site.close()));
@@ -104,9 +110,16 @@ export async function openInstallation(options: OpenInstallationOptions): Promis
 }
 
 /** The default store is made; one that was named has to exist, so that an unmounted disk is not taken for an empty one. */
-async function openStore(config: RetempoConfig): Promise<ArtifactStore> {
+function openStore(config: RetempoConfig): ArtifactStore {
   const root = fileURLToPath(config.artifacts);
-  if (root.startsWith(config.stateFolder)) await mkdir(root, { recursive: true, mode: 0o700 });
+  if (root.startsWith(config.stateFolder)) {
+    try {
+      makeFolder(root, 0o700);
+    } catch (error) {
+      const why = `the state folder ${config.stateFolder} cannot be used (${(error as Error).message})`;
+      throw new PortError('InvalidSpec', `state: ${why}; name one that can be written`);
+    }
+  }
   return createFileStore({ root });
 }
 

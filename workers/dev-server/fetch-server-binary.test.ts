@@ -9,7 +9,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DevServerError } from './dev-server-error.js';
 import { fetchServerBinary, sha256OfFile } from './fetch-server-binary.js';
 import { findServerBinary } from './find-server-binary.js';
-import { makeFolder } from './make-folder.js';
 import { serverPins } from './pins.js';
 import type { ServerPin } from './pins.js';
 
@@ -189,12 +188,6 @@ it.runIf(process.platform === 'linux')(
     expect([error.problem, error.message]).toEqual(['cacheFolder', expect.stringContaining('/proc/retempo/cache')]);
   }
 );
-
-it('makes a cache folder that several want at once', async () => {
-  const deep = join(folder, 'a', 'b', 'c');
-  await Promise.all(Array.from({ length: 8 }, () => makeFolder(deep)));
-  expect((await stat(deep)).isDirectory()).toBe(true);
-});
 
 describe('finding the server program', () => {
   const environment = (): NodeJS.ProcessEnv => ({ PATH: join(folder, 'bin'), RETEMPO_CACHE: join(folder, 'cache') });

@@ -5,9 +5,9 @@ import { chmod, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
+import { makeFolder } from '@retempo/activities/processes';
 import { extractFromTarGz, extractFromZip } from './archives.js';
 import { DevServerError, messageOf } from './dev-server-error.js';
-import { makeFolder } from './make-folder.js';
 import { pinnedServerVersion } from './pins.js';
 import type { ServerPin } from './pins.js';
 
@@ -78,7 +78,7 @@ export async function fetchServerBinary(options: {
 }
 
 async function workFolder(folder: string): Promise<string> {
-  await makeFolder(folder);
+  makeFolder(folder);
   return mkdtemp(join(folder, '.fetch-'));
 }
 

@@ -1,13 +1,13 @@
 import { appendFile, open, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder } from '@retempo/activities/processes';
 import { DevServerError, messageOf } from './dev-server-error.js';
 import { existingServer } from './existing-server.js';
 import { findServerBinary } from './find-server-binary.js';
 import type { FindServerBinaryOptions } from './find-server-binary.js';
 import { startGuarded } from './guarded-process.js';
 import type { GuardedProcess } from './guarded-process.js';
-import { makeFolder } from './make-folder.js';
 import { freePort, listenerOf, portIsFree } from './processes.js';
 import { serverProblem } from './reach-server.js';
 import { findDevServer, forgetDevServer, recordDevServer } from './server-record.js';
@@ -83,12 +83,14 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     );
   }
   const folder = join(stateFolder, 'temporal');
-  await makeFolder(folder).catch((error: unknown) => {
+  try {
+    makeFolder(folder);
+  } catch (error) {
     throw new DevServerError(
       'stateFolder',
       `the state folder ${stateFolder} cannot be used (${messageOf(error)}); choose a folder that can be written (state: in retempo.yaml)`
     );
-  });
+  }
   const binary = await findServerBinary(options);
   // A port chosen here may be taken before the server binds it; a port that was asked for is never exchanged.
   const mayChoose = (options.port ?? 0) === 0 || options.uiPort === undefined || options.uiPort === 0;

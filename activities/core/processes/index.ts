@@ -11,4 +11,5 @@ export {
   type ProcessIdentity,
   type ProcessStat,
 } from './identity.js';
+export { makeFolder } from './make-folder.js';
 export { livenessOfName, ownedName } from './owned-name.js';

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -9,6 +9,7 @@ import {
   type ProviderContext,
   type ServingBackend,
 } from '@retempo/activities/ports';
+import { makeFolder } from '@retempo/activities/processes';
 import { type ArmsReading, type EndpointState, isSlug } from '@retempo/workflows/contracts';
 import { readJson } from '../jobs/atomic-file.js';
 import type { AdminRequest } from './admin-client.js';
@@ -76,7 +77,7 @@ export function createOnpremServing(options: {
     if (problem !== undefined)
       throw new TypeError(`${options.id}: endpoints.${[endpoint, ...problem.path].join('.')}: ${problem.message}`);
   }
-  mkdirSync(options.root, { recursive: true, mode: 0o700 });
+  makeFolder(options.root, 0o700);
   const ensuring = new Map<string, Promise<unknown>>();
   const stopped = new Set<string>();
 
