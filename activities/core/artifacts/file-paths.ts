@@ -62,12 +62,19 @@ export async function placeOf(root: string, key: string): Promise<Place> {
   return { path, exists: false };
 }
 
-/** Runs `write` after making the folder of `path`; again when a concurrent delete removes the empty folder meanwhile. */
-export async function inFolderOf<T>(path: string, write: () => Promise<T>): Promise<T> {
+/**
+ * Runs `write` after making the folder of `path`; again when a concurrent delete removes the empty folder meanwhile.
+ *
+ * @returns The uppermost folder that had to be made, or undefined.
+ */
+export async function inFolderOf(path: string, write: () => Promise<void>): Promise<string | undefined> {
+  let made: string | undefined;
   for (let attempt = 1; ; attempt++) {
-    await mkdir(dirname(path), { recursive: true });
+    const uppermost = await mkdir(dirname(path), { recursive: true });
+    if (made === undefined || (uppermost !== undefined && uppermost.length < made.length)) made = uppermost;
     try {
-      return await write();
+      await write();
+      return made;
     } catch (error) {
       if (codeOf(error) !== 'ENOENT' || attempt === 100) throw error;
     }

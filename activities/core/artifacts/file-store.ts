@@ -13,6 +13,7 @@ import {
   duplicate,
   publishExclusively,
   removeDeadWrites,
+  syncFile,
   syncFolderOf,
   withTemporary,
   writeDurably,
@@ -163,6 +164,7 @@ export function createFileStore(options: { readonly root: string }): ArtifactSto
           );
         await withTemporary(base, async (temporary) => {
           await duplicate(source.path, temporary);
+          await syncFile(temporary);
           await publishExclusively(temporary, target.path, to);
         });
       }),

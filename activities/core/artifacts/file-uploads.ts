@@ -9,7 +9,7 @@ import { inFolderOf, internalFolder, placeOf, realRoot } from './file-paths.js';
 import { assertPrefix } from './key.js';
 import { partCount, partRange } from './part-size.js';
 import { ownIdentity } from '../processes/index.js';
-import { publishExclusively, withTemporary } from './file-writes.js';
+import { publishExclusively, syncFile, withTemporary, writeDurably } from './file-writes.js';
 
 // An upload is a folder: `about.json`, the growing file `data`, and one empty marker file per confirmed part, whose name
 // holds size and digest. A marker appears after its bytes are in the file, so a killed process leaves no false marker.
@@ -138,7 +138,8 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
         await withTemporary(await realRoot(root), async (making) => {
           await mkdir(making);
           const about: About = { v: 1, key, size };
-          await writeFile(join(making, 'about.json'), JSON.stringify(about));
+          // On the disk before it is found: every later look at the uploads reads it.
+          await writeDurably(join(making, 'about.json'), Buffer.from(JSON.stringify(about)));
           await writeFile(join(making, 'data'), '');
           await inFolderOf(folder, () => rename(making, folder));
         });
@@ -202,12 +203,7 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
         }
         const { path } = await placeOf(root, upload.key);
         const data = join(folder, 'data');
-        const handle = await open(data, 'r+');
-        try {
-          await handle.sync();
-        } finally {
-          await handle.close();
-        }
+        await syncFile(data);
         try {
           await publishExclusively(data, path, upload.key);
         } catch (error) {

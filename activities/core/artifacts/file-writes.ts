@@ -10,12 +10,17 @@ import { livenessOfName, ownedName } from '../processes/index.js';
 /** Files of processes that cannot be looked at (other machine, other container) are left alone for this many ms. */
 const foreignLeftoverMs = 24 * 3600 * 1000;
 
-/** Makes the names in the folder of `path` durable; systems that cannot do it are left as they are. */
-export async function syncFolderOf(path: string): Promise<void> {
-  const handle = await open(dirname(path), 'r').catch(() => undefined);
-  if (handle === undefined) return;
-  await handle.sync().catch(() => undefined);
-  await handle.close();
+/**
+ * Makes the name of `path` in its folder durable, and those of the folders above it up to `uppermost`, the first that was made
+ * for it; systems that cannot do it are left as they are.
+ */
+export async function syncFolderOf(path: string, uppermost = path): Promise<void> {
+  for (let name = path; ; name = dirname(name)) {
+    const handle = await open(dirname(name), 'r').catch(() => undefined);
+    await handle?.sync().catch(() => undefined);
+    await handle?.close();
+    if (name.length <= uppermost.length) return;
+  }
 }
 
 /** Removes unfinished writes and lock tickets of processes that are dead. */
@@ -54,17 +59,28 @@ export async function writeDurably(path: string, bytes: Uint8Array): Promise<voi
   }
 }
 
+/** Waits until what was written to a file is on the disk. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Gives a complete file its name, unless the name is taken: class `Conflict`. The old name stays. */
 export async function publishExclusively(from: string, path: string, key: string): Promise<void> {
+  let made: string | undefined;
   try {
-    await inFolderOf(path, () => link(from, path));
+    made = await inFolderOf(path, () => link(from, path));
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
     throw new PortError('Conflict', `"${key}" exists already and was not changed; read it, or choose another key`, {
       cause: error,
     });
   }
-  await syncFolderOf(path);
+  await syncFolderOf(path, made);
 }
 
 /**
