@@ -1,10 +1,25 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ArtifactStore, Call } from '../ports/index.js';
+import { withFileLock } from './file-lock.js';
 import { createFileStore } from './file-store.js';
 import { partSizeBytes } from './part-size.js';
 import { ownedName } from '../processes/index.js';
@@ -133,6 +148,17 @@ describe('versions', () => {
     expect((await store.head('doc', call()))?.version).toBe(version);
   });
 
+  it('a reader of a file that somebody cuts short is told, and never given less than it asked for', async () => {
+    await store.put('doc', Buffer.alloc(3 * 1024 * 1024, 'o'), { ifAbsent: true }, call());
+    const reading = async () => {
+      for await (const _ of store.read('doc', {}, call())) await truncate(join(root, 'doc'), 1024 * 1024);
+    };
+    await expect(reading()).rejects.toMatchObject({
+      class: 'Conflict',
+      message: expect.stringContaining('shorter') as string,
+    });
+  });
+
   it('a reader that has begun gets the old bytes to the end while they are replaced', async () => {
     const old = Buffer.alloc(3 * 1024 * 1024, 'o');
     const { version } = await store.put('doc', old, { ifAbsent: true }, call());
@@ -142,6 +168,57 @@ describe('versions', () => {
       if (chunks.length === 1) await store.put('doc', Buffer.from('new'), { ifVersion: version }, call());
     }
     expect(Buffer.concat(chunks).equals(old)).toBe(true);
+  });
+});
+
+describe('G6: a key that is deleted while somebody changes it', () => {
+  const lockOf = (key: string) => createHash('sha256').update(key).digest('hex').slice(0, 32);
+
+  /** Runs `work` while another process, so to say, holds the lock of a key: under another name of the same folder. */
+  async function whileHeld(key: string, work: () => Promise<void>): Promise<void> {
+    await mkdir(internal('locks'), { recursive: true });
+    await symlink(internal('locks'), join(folder, 'locks'));
+    await withFileLock(join(folder, 'locks'), lockOf(key), call(), work);
+  }
+
+  it('stays until that change is made', async () => {
+    await put('doc', '1');
+    await whileHeld('doc', async () => {
+      await expect(store.delete('doc', call(100))).rejects.toMatchObject({ class: 'DeadlineExceeded' });
+      expect(await read('doc')).toBe('1');
+    });
+    await store.delete('doc', call());
+    expect(await store.head('doc', call())).toBeNull();
+  });
+
+  it('and is gone when its turn comes is deleted all the same', async () => {
+    await put('doc', '1');
+    let deleting: Promise<void> | undefined;
+    await whileHeld('doc', async () => {
+      deleting = store.delete('doc', call());
+      // It has looked, found the key, and waits: two tickets lie beside the lock.
+      while ((await readdir(internal('locks'))).length < 3) await sleep(5);
+      await rm(join(root, 'doc'));
+    });
+    await deleting;
+    expect(await store.head('doc', call())).toBeNull();
+  });
+
+  it('is not replaced by who has held the lock so long that another machine may have taken it over', async () => {
+    const { version } = await put('doc', '1');
+    let now = performance.now();
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 60_000));
+    try {
+      const late = store.put('doc', Buffer.from('2'), { ifVersion: version }, call());
+      await expect(late).rejects.toMatchObject({
+        class: 'Conflict',
+        message: expect.stringContaining('too long') as string,
+      });
+    } finally {
+      clock.mockRestore();
+    }
+    expect(await read('doc')).toBe('1');
+    await store.put('doc', Buffer.from('2'), { ifVersion: version }, call());
   });
 });
 
