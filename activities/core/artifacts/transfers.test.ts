@@ -13,7 +13,7 @@ import { removeLeftovers } from './leftovers.js';
 import { manifestName, maxArtifactFiles } from './manifest.js';
 import { isClass, uploadObject } from './objects.js';
 import { partSizeBytes } from './part-size.js';
-import { verifyArtifact } from './read.js';
+import { openArtifact, readVerified, verifyArtifact } from './read.js';
 import { sealFolder } from './seal.js';
 import { createStores } from './stores.js';
 
@@ -38,19 +38,55 @@ async function sealed(files: Readonly<Record<string, string | Uint8Array>>): Pro
 const stores = () => createStores([store]);
 
 describe('transfers', () => {
-  it('A3: an artifact with a file that does not belong to it is not copied', async () => {
+  it.each<[string, string, (key: string) => Promise<unknown>]>([
+    [
+      'with a file that does not belong to it',
+      'stray',
+      (key) => store.put(`${key}/stray`, Buffer.from('x'), { ifAbsent: true }, call()),
+    ],
+    ['of which a file is gone', 'b', (key) => store.delete(`${key}/b`, call())],
+  ])('A3: an artifact %s is not copied', async (_what, named, damage) => {
     const ref = await sealed({ a: 'one', b: 'two' });
-    const { key } = stores().resolve(ref.uri);
-    await store.put(`${key}/stray`, Buffer.from('x'), { ifAbsent: true }, call());
+    await damage(stores().resolve(ref.uri).key);
     const copying = copyArtifact({ from: { stores: stores(), ref }, to: { store, prefix: 'replicas' } }, call());
     await expect(copying).rejects.toMatchObject({
       class: 'Integrity',
-      message: expect.stringContaining('stray') as string,
+      message: expect.stringContaining(`/${named} `) as string,
     });
     const copied: string[] = [];
     for await (const one of store.list('replicas/', call())) copied.push(one);
     expect(copied).toEqual([]);
   });
+
+  it.each<[string, number, RegExp]>([
+    ['more', 1, /gave more bytes than were asked for/],
+    ['fewer', -1, /ends after 2 bytes, expected 3 or more/],
+  ])(
+    'A3: a store that gives %s bytes than are there is found out, and nothing beyond the end is given on',
+    async (_what, by, says) => {
+      const ref = await sealed({ a: 'one' });
+      const wrong: ArtifactStore = {
+        ...store,
+        async *read(key, ...input) {
+          const whole: Uint8Array[] = [];
+          for await (const chunk of store.read(key, ...input)) whole.push(chunk);
+          const bytes = Buffer.concat(whole);
+          yield key.endsWith('/a') ? Buffer.concat([bytes, Buffer.from('x')]).subarray(0, bytes.length + by) : bytes;
+        },
+      };
+      const artifact = await openArtifact({ stores: createStores([wrong]), ref }, call());
+      const given: number[] = [];
+      const reading = readVerified(artifact, call(), ({ from, bytes }) => {
+        given.push(from + bytes.length);
+        return Promise.resolve();
+      });
+      await expect(reading).rejects.toMatchObject({
+        class: 'Integrity',
+        message: expect.stringMatching(says) as string,
+      });
+      expect(Math.max(0, ...given)).toBeLessThanOrEqual(3);
+    }
+  );
 
   it('A3: a store that received other bytes than were sent is found out, and the upload is aborted', async () => {
     const size = 2 * partSizeBytes(1);
