@@ -86,6 +86,16 @@ describe('adopt or submit, on a cloud that promises nothing', () => {
     expect(jobs).toHaveLength(1);
   });
 
+  it('J1 only the last request gets through, and its answer is lost: the job is found', async () => {
+    const { jobs, backend } = laggingCloud();
+    const faults: Fault[] = [
+      { method: 'create', when: 'before', times: 2 },
+      { method: 'create', when: 'after', times: 1 },
+    ];
+    expect(await submit(withFaults(backend, faults))).toMatchObject({ id: 'job-1' });
+    expect(jobs).toHaveLength(1);
+  });
+
   it('J1 no request gets through: UnknownOutcome, which is retried', async () => {
     const { jobs, backend } = laggingCloud();
     const submitting = submit(withFaults(backend, [{ method: 'create', when: 'before', times: 9 }]));
