@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Client } from '@temporalio/client';
@@ -21,7 +21,8 @@ export interface Recorder {
   readonly kept: ReadonlyMap<string, number>;
 }
 
-export function createRecorder(client: Client, projectFolder: string): Recorder {
+/** Recorder of the runs that `client` sees. `folder` is where histories are stored. */
+export function createRecorder(client: Client, projectFolder: string, folder = historiesFolder): Recorder {
   const kept = new Map<string, number>();
   const replacements = replacementsOf(projectFolder, fileURLToPath(repositoryRoot));
   const fetch = (workflowId: string, runId?: string) => client.workflow.getHandle(workflowId, runId).fetchHistory();
@@ -30,12 +31,16 @@ export function createRecorder(client: Client, projectFolder: string): Recorder 
     async keep(name, workflowId, runId) {
       const history = await fetch(workflowId, runId);
       const json = rewrite(JSON.parse(historyToJSON(history)), replacements);
-      await mkdir(historiesFolder, { recursive: true });
+      await mkdir(folder, { recursive: true });
       // Formatted as the repository formats JSON, so that a recording leaves the format check green.
       const text = await format(JSON.stringify(json), { parser: 'json', printWidth: 120 });
-      const file = `${historiesFolder}${name}.json`;
-      const known = existsSync(file);
-      if (!known) await writeFile(file, text);
+      const known = await writeFile(join(folder, `${name}.json`), text, { flag: 'wx' }).then(
+        () => false,
+        (error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EEXIST') throw error;
+          return true;
+        }
+      );
       kept.set(name, history.events?.length ?? 0);
       console.log(`${known ? 'known already' : 'kept'}: ${name}, ${kept.get(name)} events, ${text.length} bytes`);
     },
