@@ -57,7 +57,8 @@ function specsOf(kind: 'input' | 'output', metadata: readonly InferenceSession.V
 
 /**
  * Loads `files/model.onnx` of a version folder on the CPU with one thread, after every file of the version was found to be the
- * one that was deployed. The model is created from the very bytes that were hashed.
+ * one that was deployed. The model is created from the very bytes that were hashed; one that
+ * keeps weights in other files is read by the runtime, and everything is hashed once more behind it.
  *
  * @param filesDigest SHA-256 of the version's record, as the router keeps it.
  * @throws Error with one sentence that says what to do.
@@ -76,8 +77,11 @@ export async function loadOnnxModel(folder: string, filesDigest: string): Promis
   // Weights kept outside the model file are found by its path only.
   const hasExternalData = record.files.some((file) => /\.(data|bin|weights)$/.test(file.path));
   let session: InferenceSession;
-  if (hasExternalData) session = await ort.InferenceSession.create(path, options);
-  else {
+  if (hasExternalData) {
+    session = await ort.InferenceSession.create(path, options);
+    // The runtime has read them itself, after they were hashed: they must be the same still.
+    await verifyVersionFolder(folder, filesDigest);
+  } else {
     const bytes = await readFile(path);
     if (createHash('sha256').update(bytes).digest('hex') !== recorded.sha256) {
       throw new Error(`${path} does not match its digest; retire the version and release it again`);

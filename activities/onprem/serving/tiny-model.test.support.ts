@@ -39,12 +39,20 @@ function valueInfo(name: string, type: ElementType, dimensions: readonly Dimensi
 }
 
 const floats = (name: string, dimensions: readonly number[], values: readonly number[]): Uint8Array =>
+  message(...dimensions.map((size): Field => [1, size]), [2, elementTypes.float], [8, name], [9, floatBytes(values)]);
+
+/** Values that lie in a file of their own, beside the model: `floatBytes` of them. */
+const floatsElsewhere = (name: string, dimensions: readonly number[], file: string): Uint8Array =>
   message(
     ...dimensions.map((size): Field => [1, size]),
     [2, elementTypes.float],
     [8, name],
-    [9, new Uint8Array(Float32Array.from(values).buffer)]
+    [13, message([1, 'location'], [2, file])],
+    [14, 1]
   );
+
+/** Content of a file for {@link floatsElsewhere}. */
+export const floatBytes = (values: readonly number[]): Uint8Array => new Uint8Array(Float32Array.from(values).buffer);
 
 const node = (operator: string, inputs: readonly string[], output: string): Uint8Array =>
   message(...inputs.map((input): Field => [1, input]), [2, output], [3, output], [4, operator]);
@@ -69,7 +77,13 @@ function model(graph: {
  * `probability[n,1] = sigmoid(x[n,1] * weight + effect[category[n]])`. A category without an effect makes the runtime fail, as
  * an encoder does that knows fewer categories than its callers.
  */
-export function logisticModel(options: { readonly weight: number; readonly effects: readonly number[] }): Uint8Array {
+export function logisticModel(options: {
+  readonly weight: number;
+  readonly effects: readonly number[];
+  /** File that the effects are read from; default the model itself. */
+  readonly effectsFile?: string;
+}): Uint8Array {
+  const { effects, effectsFile } = options;
   return model({
     nodes: [
       node('Mul', ['x', 'weight'], 'slope'),
@@ -79,7 +93,9 @@ export function logisticModel(options: { readonly weight: number; readonly effec
     ],
     initializers: [
       floats('weight', [1], [options.weight]),
-      floats('effects', [options.effects.length, 1], options.effects),
+      effectsFile === undefined
+        ? floats('effects', [effects.length, 1], effects)
+        : floatsElsewhere('effects', [effects.length, 1], effectsFile),
     ],
     inputs: [valueInfo('x', 'float', ['n', 1]), valueInfo('category', 'int64', ['n'])],
     outputs: [valueInfo('probability', 'float', ['n', 1])],

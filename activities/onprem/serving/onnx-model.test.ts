@@ -1,0 +1,87 @@
+import promises from 'node:fs/promises';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { InferenceSession } from 'onnxruntime-node';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { loadOnnxModel } from './onnx-model.js';
+import { readInferRequest } from './tensors.js';
+import { floatBytes, logisticModel, logisticRequest } from './tiny-model.test.support.js';
+import { materializeVersion } from './materialize.js';
+
+let versionsFolder: string;
+beforeEach(() => {
+  versionsFolder = mkdtempSync(join(tmpdir(), 'retempo-onnx-'));
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+  rmSync(versionsFolder, { recursive: true, force: true });
+});
+
+const folder = () => join(versionsFolder, 'v1');
+const pathOf = (name: string) => join(folder(), 'files', name);
+
+/** A version as a deployment leaves it; what it must be loaded with. */
+const deployed = (files: Readonly<Record<string, Uint8Array>>): Promise<string> =>
+  materializeVersion({
+    versionsFolder,
+    version: 'v1',
+    artifact: { v: 1, uri: 'test:/', digest: `sha256:${'1'.repeat(64)}`, bytes: 1 },
+    context: {
+      materialize: (_ref, into) => {
+        mkdirSync(into, { recursive: true });
+        for (const [name, bytes] of Object.entries(files)) writeFileSync(join(into, name), bytes);
+        return Promise.resolve();
+      },
+    },
+    call: { signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 },
+  });
+
+/** What the model says of `x = 1` in the second category. */
+async function answerOf(filesDigest: string): Promise<number> {
+  const model = await loadOnnxModel(folder(), filesDigest);
+  const [output] = await model.run(readInferRequest(JSON.parse(logisticRequest('a', [[1, 1]])), model));
+  return output?.data[0] as number;
+}
+const sigmoid = (logit: number) => 1 / (1 + Math.exp(-logit));
+
+const whole = logisticModel({ weight: 1, effects: [0, 1] });
+const other = logisticModel({ weight: 1, effects: [0, -5] });
+const parted = logisticModel({ weight: 1, effects: [0, 1], effectsFile: 'effects.bin' });
+const parts = { 'model.onnx': parted, 'effects.bin': floatBytes([0, 1]) };
+
+describe('A5: the bytes that serve are those that were deployed', () => {
+  it('of a model in one file, and of one with weights beside it', async () => {
+    expect(await answerOf(await deployed({ 'model.onnx': whole }))).toBeCloseTo(sigmoid(2), 5);
+    rmSync(folder(), { recursive: true });
+    expect(await answerOf(await deployed(parts))).toBeCloseTo(sigmoid(2), 5);
+  });
+
+  it('although the file is replaced by another good model after it was checked', async () => {
+    const filesDigest = await deployed({ 'model.onnx': whole });
+    const { readFile } = promises;
+    vi.spyOn(promises, 'readFile').mockImplementation((path, options) => {
+      if (path === pathOf('model.onnx')) writeFileSync(path, other);
+      return readFile(path, options);
+    });
+    syncBuiltinESMExports();
+    await expect(answerOf(filesDigest)).rejects.toThrow(/model\.onnx does not match its digest/);
+    expect(promises.readFile).toHaveBeenCalledWith(pathOf('model.onnx'));
+  });
+
+  it.each([
+    ['effects.bin', floatBytes([0, -5])],
+    ['model.onnx', other],
+  ])('although %s is replaced before the runtime reads it itself', async (name, bytes) => {
+    const filesDigest = await deployed(parts);
+    const create = InferenceSession.create.bind(InferenceSession) as (...input: unknown[]) => Promise<InferenceSession>;
+    const creating = vi.spyOn(InferenceSession, 'create').mockImplementation((...input: unknown[]) => {
+      writeFileSync(pathOf(name), bytes);
+      return create(...input);
+    });
+    await expect(answerOf(filesDigest)).rejects.toThrow(new RegExp(`${name} does not match its digest`));
+    expect(creating).toHaveBeenCalledOnce();
+  });
+});
