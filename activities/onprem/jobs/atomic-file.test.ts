@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { createFolder, createJson, replaceJson } from './atomic-file.js';
 
 const folder = mkdtempSync(`${tmpdir()}/retempo-atomic-`);
@@ -41,6 +42,42 @@ describe('files of a site', () => {
     createFolder(`${folder}/job`, (inside) => replaceJson(`${inside}/job.json`, {}));
     const modes = ['one.json', 'job', 'job/job.json'].map((name) => statSync(`${folder}/${name}`).mode & 0o777);
     expect(modes).toEqual([0o600, 0o700, 0o600]);
+  });
+
+  it('are on the disk before they can be found, and their names before they are told', () => {
+    const own = `${folder}/durable`;
+    mkdirSync(own);
+    const inode = (path: string) => statSync(path).ino;
+    const synced: { readonly inode: number; readonly found: string }[] = [];
+    const { fsyncSync } = fs;
+    vi.spyOn(fs, 'fsyncSync').mockImplementation((descriptor) => {
+      const found = readdirSync(own).filter((name) => !/^\.new-|\.tmp$/.test(name));
+      synced.push({ inode: fs.fstatSync(descriptor).ino, found: found.join() });
+      fsyncSync(descriptor);
+    });
+    syncBuiltinESMExports();
+    try {
+      createJson(`${own}/a`, {});
+      expect(synced.splice(0)).toEqual([
+        { inode: inode(`${own}/a`), found: '' },
+        { inode: inode(own), found: 'a' },
+      ]);
+      const before = inode(`${own}/a`);
+      replaceJson(`${own}/a`, {});
+      expect(inode(`${own}/a`)).not.toBe(before);
+      expect(synced.splice(0)).toEqual([
+        { inode: inode(`${own}/a`), found: 'a' },
+        { inode: inode(own), found: 'a' },
+      ]);
+      createFolder(`${own}/b`, (inside) => fs.writeFileSync(`${inside}/c`, ''));
+      expect(synced).toEqual([
+        { inode: inode(`${own}/b`), found: 'a' },
+        { inode: inode(own), found: 'a,b' },
+      ]);
+    } finally {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    }
   });
 
   it('that cannot be written leave nothing beside them', () => {

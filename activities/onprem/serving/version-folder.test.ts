@@ -1,4 +1,4 @@
-import {
+import fs, {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
@@ -8,9 +8,10 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Call } from '@retempo/activities/ports';
 import { materializeVersion } from './materialize.js';
 import { verifyVersionFolder } from './version-folder.js';
@@ -19,7 +20,11 @@ let versionsFolder: string;
 beforeEach(() => {
   versionsFolder = mkdtempSync(join(tmpdir(), 'retempo-versions-'));
 });
-afterEach(() => rmSync(versionsFolder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+  rmSync(versionsFolder, { recursive: true, force: true });
+});
 
 const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 });
 const artifactOf = (digit: string) =>
@@ -78,6 +83,19 @@ describe('making the folder of a version', () => {
     expect(readdirSync(versionsFolder)).toEqual([]);
     await make();
     expect(readdirSync(versionsFolder)).toEqual(['v1']);
+  });
+
+  it('brings its record to the disk before the folder can be found', async () => {
+    const folder = join(versionsFolder, 'v1');
+    const synced: { readonly inode: number; readonly isFound: boolean }[] = [];
+    const { fsyncSync } = fs;
+    vi.spyOn(fs, 'fsyncSync').mockImplementation((descriptor) => {
+      synced.push({ inode: fs.fstatSync(descriptor).ino, isFound: fs.existsSync(folder) });
+      fsyncSync(descriptor);
+    });
+    syncBuiltinESMExports();
+    await make();
+    expect(synced).toContainEqual({ inode: fs.statSync(join(folder, 'record.json')).ino, isFound: false });
   });
 
   it('two at the same time end with one folder', async () => {
