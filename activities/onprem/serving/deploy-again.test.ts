@@ -1,0 +1,53 @@
+import fs, { existsSync, readdirSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { endpoint, good, newCall, openSite, type Site } from './serving-site.test.support.js';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+});
+
+/**
+ * The folder of `v1` goes away as soon as the deployment has found it complete, as often as `times` says: as by the end of a
+ * retirement that was begun before. Gives how often it was found.
+ */
+function retiring(site: Site, times: number): () => number {
+  const folder = join(site.root, endpoint, 'versions', 'v1');
+  const { readFileSync } = fs;
+  let found = 0;
+  vi.spyOn(fs, 'readFileSync').mockImplementation((path, options) => {
+    const text = readFileSync(path, options);
+    if (path === join(folder, 'record.json')) {
+      found += 1;
+      if (found <= times) fs.rmSync(folder, { recursive: true });
+    }
+    return text;
+  });
+  syncBuiltinESMExports();
+  return () => found;
+}
+
+describe('G4: a deployment whose files a retirement takes away', () => {
+  it('brings them back, and is served', async () => {
+    const site = openSite();
+    const found = retiring(site, 1);
+    const state = await site.deployReady('v1', good);
+    expect(state.versions['v1']).toEqual({ weight: 0, ready: 1 });
+    expect(found()).toBe(2);
+  });
+
+  it('gives up when they are taken away again, and leaves nothing of itself', async () => {
+    const site = openSite();
+    const found = retiring(site, 2);
+    await expect(site.deploy('v1', { 'model.onnx': good })).rejects.toMatchObject({
+      class: 'NotFound',
+      message: expect.stringContaining('materialize the version first') as string,
+    });
+    expect(found()).toBe(2);
+    expect((await site.serving.describe(endpoint, newCall())).versions).toEqual({});
+    expect(readdirSync(join(site.root, endpoint, 'versions'))).toEqual([]);
+    expect(existsSync(join(site.root, endpoint, 'logs', 'v1.log'))).toBe(false);
+  });
+});
