@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import promises from 'node:fs/promises';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -8,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadOnnxModel } from './onnx-model.js';
 import { readInferRequest } from './tensors.js';
 import { floatBytes, logisticModel, logisticRequest } from './tiny-model.test.support.js';
+import { programPath } from './layout.js';
 import { materializeVersion } from './materialize.js';
 
 let versionsFolder: string;
@@ -84,4 +86,31 @@ describe('A5: the bytes that serve are those that were deployed', () => {
     await expect(answerOf(filesDigest)).rejects.toThrow(new RegExp(`${name} does not match its digest`));
     expect(creating).toHaveBeenCalledOnce();
   });
+});
+
+it('a runtime that cannot be loaded is told with what to do, by the model server itself', async () => {
+  const filesDigest = await deployed({ 'model.onnx': whole });
+  const resolve = `export async function resolve(specifier, context, next) {
+    if (specifier === 'onnxruntime-node') throw new Error("Cannot find package 'onnxruntime-node'\\nmore lines");
+    return next(specifier, context);
+  }`;
+  const hook = `import { register } from 'node:module';
+    register('data:text/javascript,' + ${JSON.stringify(encodeURIComponent(resolve))});`;
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [
+      `--import=data:text/javascript,${encodeURIComponent(hook)}`,
+      programPath('model-server-main'),
+      `--folder=${folder()}`,
+      `--files-digest=${filesDigest}`,
+      '--model=flights',
+      '--version=v1',
+    ],
+    { encoding: 'utf8', timeout: 50_000 }
+  );
+  expect(status).toBe(1);
+  const { problem } = JSON.parse(stdout) as { readonly problem: string };
+  expect(problem).toMatch(
+    /^serving needs the optional package onnxruntime-node, .*npm install onnxruntime-node@.*deploy again \(Cannot find package 'onnxruntime-node'\)$/
+  );
 });
