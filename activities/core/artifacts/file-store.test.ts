@@ -1,7 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import {
+import promises, {
+  link,
   chmod,
   mkdir,
   mkdtemp,
@@ -14,6 +15,7 @@ import {
   utimes,
   writeFile,
 } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -219,6 +221,29 @@ describe('G6: a key that is deleted while somebody changes it', () => {
     }
     expect(await read('doc')).toBe('1');
     await store.put('doc', Buffer.from('2'), { ifVersion: version }, call());
+  });
+});
+
+describe('A3: where the file system does not tell case apart', () => {
+  it('a key is there under its own name only', async () => {
+    await put('Model', 'bytes');
+    // What such a file system answers: the other name opens the same file, whose real name is the first one.
+    await link(join(root, 'Model'), join(root, 'model'));
+    const { realpath } = promises;
+    vi.spyOn(promises, 'realpath').mockImplementation(((path: string) =>
+      realpath(path === join(root, 'model') ? join(root, 'Model') : path)) as typeof realpath);
+    syncBuiltinESMExports();
+    try {
+      expect(await read('Model')).toBe('bytes');
+      expect(await store.head('model', call())).toBeNull();
+      await expect(read('model')).rejects.toMatchObject({ class: 'NotFound' });
+      await expect(store.copy?.('model', 'copy', call())).rejects.toMatchObject({ class: 'NotFound' });
+      await store.delete('model', call());
+    } finally {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    }
+    expect(await list()).toEqual(['Model', 'model']);
   });
 });
 
