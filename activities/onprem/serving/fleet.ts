@@ -26,7 +26,7 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-/** Opens the (still empty) fleet of an endpoint. `onChange` is called when a server came, went or became ready. */
+/** Opens the (still empty) fleet of an endpoint. `onChange` is called when a server came or went. */
 export function openFleet(options: {
   readonly endpoint: string;
   readonly files: RouterFiles;

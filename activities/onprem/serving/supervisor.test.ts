@@ -1,4 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { Socket, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -10,18 +14,28 @@ import { superviseModelServer, type SupervisedServer } from './supervisor.js';
 
 let folder: string;
 let supervised: SupervisedServer | undefined;
+let server: Server | undefined;
 let reasons: string[];
 /** Every process that was started, in order. */
 let started: ProcessIdentity[];
+/** How often a change was told. */
+let changes: number;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'retempo-supervisor-'));
   reasons = [];
   started = [];
+  changes = 0;
+  // The clock of a request is not the test's: it would end one that the test has not answered yet.
+  vi.spyOn(Socket.prototype, 'setTimeout').mockReturnThis();
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
 });
 afterEach(async () => {
   await supervised?.stop();
+  supervised = undefined;
+  server?.closeAllConnections();
+  server?.close();
   vi.useRealTimers();
+  vi.restoreAllMocks();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -39,8 +53,13 @@ async function until(what: string, holds: () => boolean): Promise<void> {
   }
 }
 
-/** Supervises a program that does what the file `mode` says: `crash`, `hang` or `serve`. */
-function supervise(mode: 'crash' | 'hang' | 'serve'): void {
+type Mode = 'crash' | 'refuse' | 'hang' | 'serve' | 'elsewhere';
+
+/**
+ * Supervises a program that does what the file `mode` says: `crash`, `refuse` (says why it cannot serve, and ends), `hang`, `serve`,
+ * or `elsewhere` (the test answers in its place at the port in the file `port`).
+ */
+function supervise(mode: Mode): void {
   const program = join(folder, 'program.mjs');
   writeFileSync(
     program,
@@ -49,7 +68,9 @@ function supervise(mode: 'crash' | 'hang' | 'serve'): void {
      const mode = readFileSync(${JSON.stringify(join(folder, 'mode'))}, 'utf8');
      console.log('a line of the server');
      if (mode === 'crash') process.exit(7);
+     if (mode === 'refuse') process.send({ problem: 'there is no model' }, () => process.exit(1));
      process.on('disconnect', () => process.exit(0));
+     if (mode === 'elsewhere') process.send({ port: Number(readFileSync(${JSON.stringify(join(folder, 'port'))}, 'utf8')) });
      if (mode === 'serve') {
        const server = createServer((_request, response) => response.end('{"inputs":[],"outputs":[]}'));
        server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
@@ -63,6 +84,7 @@ function supervise(mode: 'crash' | 'hang' | 'serve'): void {
     logFile: logFile(),
     maxBodyBytes: 1_000,
     onChange: () => {
+      changes += 1;
       const identity = supervised?.identity();
       if (identity !== undefined && started.at(-1)?.pid !== identity.pid) started.push(identity);
     },
@@ -72,7 +94,7 @@ function supervise(mode: 'crash' | 'hang' | 'serve'): void {
   const first = supervised.identity();
   if (first !== undefined) started.push(first);
 }
-const become = (mode: string) => writeFileSync(join(folder, 'mode'), mode);
+const become = (mode: Mode) => writeFileSync(join(folder, 'mode'), mode);
 
 /** The next server is started when this many milliseconds have passed, and not before. */
 async function startsAfter(pauseMs: number): Promise<void> {
@@ -82,7 +104,140 @@ async function startsAfter(pauseMs: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(1);
   expect([pauseMs, started.length]).toEqual([pauseMs, before + 1]);
 }
+/** A server of the test that stands in for the program's own: each request waits until the test answers it. */
+async function standIn(): Promise<{ readonly asked: ServerResponse[] }> {
+  const asked: ServerResponse[] = [];
+  server = createServer((_request, response) => void asked.push(response)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  writeFileSync(join(folder, 'port'), String((server.address() as AddressInfo).port));
+  return { asked };
+}
+/** Answers a request, and waits until the supervisor has taken notice: it pauses before its next look. */
+async function answer(response: ServerResponse | undefined, status = 200): Promise<void> {
+  const timers = vi.getTimerCount();
+  response?.writeHead(status).end('{"inputs":[],"outputs":[]}');
+  await until('the supervisor has taken notice', () => vi.getTimerCount() === timers + 1);
+}
 const ends = (times: number) => until(`end number ${times}`, () => reasons.length === times);
+
+describe('supervisor of a model server: health', () => {
+  it('ends one that three times in a row is not well, and none that is well in between', async () => {
+    const { asked } = await standIn();
+    supervise('elsewhere');
+    await until('it is asked', () => asked.length === 1);
+    await answer(asked.at(-1));
+    expect(supervised?.isReady()).toBe(true);
+    for (const status of [503, 503, 200, 503, 503]) {
+      const before = asked.length;
+      await vi.advanceTimersByTimeAsync(1_000);
+      await until('it is asked again', () => asked.length === before + 1);
+      await answer(asked.at(-1), status);
+      expect([reasons, supervised?.isReady()]).toEqual([[], true]);
+    }
+    become('crash');
+    await vi.advanceTimersByTimeAsync(1_000);
+    await until('it is asked again', () => asked.length === 7);
+    asked.at(-1)?.writeHead(503).end();
+    await ends(1);
+    expect(reasons[0]).toContain('the model server hangs (status 503) and is started again');
+    expect(supervised?.isReady()).toBe(false);
+    await until('it is gone', () => !started.some(isAlive));
+    await startsAfter(200);
+  });
+
+  it('gives no traffic to one that has ended, whatever is answered in its name afterwards', async () => {
+    const { asked } = await standIn();
+    supervise('elsewhere');
+    await until('it is asked', () => asked.length === 1);
+    process.kill(started[0]?.pid ?? 0, 'SIGKILL');
+    await ends(1);
+    await answer(asked[0]);
+    expect(supervised?.isReady()).toBe(false);
+    // It is not asked any more either.
+    become('hang');
+    await startsAfter(200);
+    const connecting = vi.spyOn(Socket.prototype, 'connect');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(connecting).not.toHaveBeenCalled();
+  });
+
+  it('gives no traffic to one that was stopped while it answered', async () => {
+    const { asked } = await standIn();
+    supervise('elsewhere');
+    await until('it is asked', () => asked.length === 1);
+    // As if its end took its time.
+    const killing = vi.spyOn(ChildProcess.prototype, 'kill').mockReturnValue(true);
+    const stopping = supervised?.stop();
+    expect(killing).toHaveBeenCalledWith('SIGKILL');
+    await answer(asked[0]);
+    expect(supervised?.isReady()).toBe(false);
+    killing.mockRestore();
+    process.kill(started[0]?.pid ?? 0, 'SIGKILL');
+    await stopping;
+    expect(supervised?.isReady()).toBe(false);
+  });
+
+  it('is not ready from the moment on that it has ended', async () => {
+    supervise('serve');
+    await until('it is ready', () => supervised?.isReady() === true);
+    const before = changes;
+    process.kill(started[0]?.pid ?? 0, 'SIGKILL');
+    await ends(1);
+    expect([supervised?.isReady(), supervised?.upstream()]).toEqual([false, undefined]);
+    // Who keeps the list of processes is told.
+    expect([supervised?.identity(), changes]).toEqual([undefined, before + 1]);
+  });
+});
+
+describe('supervisor of a model server: what cannot be started', () => {
+  it('is told in the words of the program, and is started again', async () => {
+    supervise('refuse');
+    await ends(1);
+    expect([reasons, supervised?.problem()]).toEqual([['there is no model'], 'there is no model']);
+    await startsAfter(200);
+  });
+
+  it.each<[string, () => () => void]>([
+    [
+      'its log cannot be opened',
+      () => {
+        mkdirSync(logFile());
+        return () => rmSync(logFile(), { recursive: true });
+      },
+    ],
+    [
+      'the system has no such program',
+      () => {
+        const { execPath } = process;
+        process.execPath = join(folder, 'no-node');
+        return () => (process.execPath = execPath);
+      },
+    ],
+  ])('is tried again when the reason is gone: %s', async (_what, prevent) => {
+    const mend = prevent();
+    try {
+      supervise('serve');
+      await ends(1);
+    } finally {
+      mend();
+    }
+    expect(reasons[0]).toMatch(/^the model server cannot be started \((EISDIR|spawn .* ENOENT).*\); look at/);
+    await startsAfter(200);
+    await until('it is ready', () => supervised?.isReady() === true);
+  });
+
+  it('can be stopped before that is known', async () => {
+    const { execPath } = process;
+    process.execPath = join(folder, 'no-node');
+    try {
+      supervise('serve');
+      await supervised?.stop();
+    } finally {
+      process.execPath = execPath;
+    }
+    expect(started).toEqual([]);
+  });
+});
 
 describe('supervisor of a model server', () => {
   it('starts one that crashes again after pauses that double, up to half a minute', async () => {

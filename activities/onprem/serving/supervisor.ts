@@ -70,7 +70,7 @@ export function superviseModelServer(options: {
   readonly metadataPath: string;
   readonly logFile: string;
   readonly maxBodyBytes: number;
-  /** Called when readiness or the process has changed. */
+  /** Called when the process has come or gone. */
   readonly onChange: () => void;
   readonly log: (message: string) => void;
 }): SupervisedServer {
@@ -98,17 +98,23 @@ export function superviseModelServer(options: {
     }
   }
 
+  const cannotStart = (error: unknown): string =>
+    `the model server cannot be started (${(error as Error).message}); look at processes, files and memory of the machine`;
+
   // Watches one life of the server; resolves with the reason of its end.
   async function live(): Promise<string> {
-    const started = start();
+    let started: ChildProcess;
+    try {
+      started = start();
+    } catch (error) {
+      return cannotStart(error);
+    }
     child = started;
     identity = started.pid === undefined ? undefined : (identityOf(started.pid) ?? undefined);
     options.onChange();
     let said: string | undefined;
     const ended = new Promise<string>((resolve) => {
-      started.on('error', (error) =>
-        resolve(`the model server cannot be started (${error.message}); look at processes and memory of the machine`)
-      );
+      started.on('error', (error) => resolve(cannotStart(error)));
       started.on('exit', (code, signal) => {
         resolve(said ?? `the model server ended (${signal ?? `exit code ${code}`}), see ${options.logFile}`);
       });
@@ -143,7 +149,6 @@ export function superviseModelServer(options: {
         if (upstream === undefined && !stopping && isRunning(started)) {
           upstream = openUpstream({ port, maxBodyBytes: options.maxBodyBytes });
           problem = undefined;
-          options.onChange();
         }
       } catch (error) {
         const before = answered;
@@ -190,9 +195,11 @@ export function superviseModelServer(options: {
       upstream?.close();
       upstream = undefined;
       const running = child;
-      if (running === undefined || !isRunning(running)) return;
+      if (running === undefined) return;
       await new Promise<void>((resolve) => {
         running.on('exit', () => resolve());
+        // One that could not be started has no end.
+        running.on('error', () => resolve());
         running.kill('SIGKILL');
       });
     },
