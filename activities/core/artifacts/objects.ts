@@ -99,7 +99,7 @@ export async function inspectObject(
 export async function writeOnce(
   store: ArtifactStore,
   key: string,
-  expected: { readonly size: number; readonly digest: string },
+  expected: { readonly digest: string },
   call: Call,
   write: () => Promise<unknown>
 ): Promise<void> {
@@ -110,7 +110,7 @@ export async function writeOnce(
     } catch (error) {
       if (!(['Conflict', 'UnknownOutcome', 'NotFound'] as const).some((known) => isClass(error, known))) throw error;
       const found = await inspectObject(store, key, call);
-      if (found?.size === expected.size && found.digest === expected.digest) return;
+      if (found?.digest === expected.digest) return;
       if (attempt === 2 || isClass(error, 'NotFound')) throw error;
       if (found !== null) await store.delete(key, call);
     }
@@ -156,7 +156,7 @@ export async function uploadObject(source: UploadSource, call: Call): Promise<re
   const send = async (number: number, bytes: Uint8Array): Promise<void> => {
     const before = confirmed.get(number);
     const known = source.known?.(number);
-    const same = before !== undefined && before.size === bytes.length && before.digest === (await digestPart(bytes));
+    const same = before !== undefined && before.digest === (await digestPart(bytes));
     const part = same ? before : await store.upload.part(upload, number, bytes, call);
     if (known !== undefined && part.digest !== known) {
       throw new PortError(

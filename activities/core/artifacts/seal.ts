@@ -89,7 +89,7 @@ async function stageLargeOnce(input: SealInput, file: LocalFile, stagingKey: str
   if (staged !== null) {
     // Finished by an earlier try: hashed on both sides instead of sent again.
     const [local, remote] = [await hashLocal(folder, file), await inspectObject(store, stagingKey, call)];
-    if (remote?.size === local.size && remote.digest === local.digest) return { file: local, publish };
+    if (remote?.digest === local.digest) return { file: local, publish };
     await store.delete(stagingKey, call);
   }
   const reader = await readLocalFile(folder, file);
@@ -216,7 +216,7 @@ async function sealOnce(input: SealInput, call: Call): Promise<ArtifactRef> {
   }
   if (large.size > 0) {
     const text = Buffer.from(ours.digest);
-    await writeOnce(store, noteKey, { size: text.length, digest: digestBytes(text) }, call, () =>
+    await writeOnce(store, noteKey, { digest: digestBytes(text) }, call, () =>
       store.put(noteKey, text, { ifAbsent: true }, call)
     );
     await removeStaging(store, staging, noteKey, call);
