@@ -38,11 +38,11 @@ const fleet: Fleet = {
   stop: () => Promise.resolve(),
 };
 
-const open = (units: UnitCounts | null = null): Control =>
+const open = (over: Partial<Fleet> = {}, units: UnitCounts | null = null): Control =>
   openControl({
     endpoint: 'e',
     files,
-    fleet,
+    fleet: { ...fleet, ...over },
     counters: openCounters(files.counters),
     requestLog: openRequestLog(files.requestLog, { rotateBytes: 1e9, keepBytes: 1e9, onProblem: () => undefined }),
     traffic: { apply: (record) => void applied.push(record) },
@@ -56,8 +56,8 @@ const weightsNow = (): unknown =>
 const stored = (): EndpointRecord => JSON.parse(readFileSync(files.record, 'utf8')) as EndpointRecord;
 
 /** v1 with all traffic, v2 beside it. */
-function withTwo(units: UnitCounts | null = null): Control {
-  const control = open(units);
+function withTwo(over: Partial<Fleet> = {}, units: UnitCounts | null = null): Control {
+  const control = open(over, units);
   for (const version of ['v1', 'v2']) {
     mkdirSync(join(files.versions, version), { recursive: true });
     writeFileSync(join(files.versions, version, recordFile), '{}');
@@ -173,6 +173,37 @@ describe('control of an endpoint', () => {
     expect(made.state.versions).toEqual({});
   });
 
+  it('an endpoint is known from the first moment of its router on, before anything is deployed', () => {
+    open();
+    expect(stored()).toMatchObject({ endpoint: 'e', revision: 0, versions: [] });
+  });
+
+  it('a version that is on its way out is not deployed, and says when to come back', () => {
+    const draining = new Set<string>();
+    const control = withTwo({ draining: () => draining });
+    draining.add('v2');
+    const before = stored();
+    const again = control.deploy({ key: 'again', version: 'v2', digest: 'v2', filesDigest: 'v2', epoch: 1 });
+    expect(again.refusal).toMatchObject({ class: 'Throttled', retryAfterMs: 1_000 });
+    expect(stored()).toEqual(before);
+  });
+
+  it('a server is ended once, for the version that was there and may go', () => {
+    const ended: string[] = [];
+    const control = withTwo({
+      retire: (version) => {
+        ended.push(version);
+        return Promise.resolve();
+      },
+    });
+    expect(control.retire({ version: 'v1', epoch: 1 }).refusal).toBeDefined();
+    expect(ended).toEqual([]);
+    expect(control.retire({ version: 'v2', epoch: 1 }).refusal).toBeUndefined();
+    expect(control.retire({ version: 'v2', epoch: 1 }).refusal).toBeUndefined();
+    expect(control.retire({ version: 'never', epoch: 1 }).refusal).toBeUndefined();
+    expect(ended).toEqual(['v2']);
+  });
+
   it('a lease that ran out while nobody ran has fallen back before the first request', async () => {
     shift(withTwo(), 5, 0.05);
     await sleep(80);
@@ -194,7 +225,7 @@ describe('counts', () => {
 
   it('of units are of the asked revisions, and stored before they are told', async () => {
     const units = openUnitCounts(files.units);
-    const control = withTwo(units);
+    const control = withTwo({}, units);
     for (const [version, unit] of [
       ['v1', 'a'],
       ['v1', 'b'],
@@ -210,7 +241,7 @@ describe('counts', () => {
 
   it('of units are unknown over all revisions, where a unit may have been anywhere, and where they were lost', async () => {
     mkdirSync(join(files.units, 'r1-v1'), { recursive: true });
-    const control = withTwo(openUnitCounts(files.units));
+    const control = withTwo({}, openUnitCounts(files.units));
     for (const told of [await read(control), await read(control, [1])])
       expect(told).toMatchObject({ arms: { v1: { units: null }, v2: { units: null } } });
   });

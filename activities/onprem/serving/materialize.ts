@@ -14,7 +14,11 @@ function readRecord(folder: string): { record: VersionRecord; filesDigest: strin
     return { record: JSON.parse(text) as VersionRecord, filesDigest: sha256Text(text) };
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
+    throw new PortError(
+      'Integrity',
+      `${join(folder, recordFile)} cannot be read (${(error as Error).message}); look who changed it, delete the folder of the version, then deploy it again`,
+      { cause: error }
+    );
   }
 }
 
@@ -33,7 +37,7 @@ function removeAbandoned(versionsFolder: string): void {
  * whole or not at all, and two callers at the same time end with one folder.
  *
  * @returns SHA-256 of the version's record, by which its files are checked again when they are loaded.
- * @throws PortError class `Conflict` when the version id belongs to another artifact; what `materialize` throws otherwise.
+ * @throws PortError class `Conflict` when the version id belongs to another artifact, `Integrity` when its record cannot be read; what `materialize` throws otherwise.
  */
 export async function materializeVersion(options: {
   readonly versionsFolder: string;

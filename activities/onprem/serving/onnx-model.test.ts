@@ -8,7 +8,7 @@ import { InferenceSession } from 'onnxruntime-node';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadOnnxModel } from './onnx-model.js';
 import { readInferRequest } from './tensors.js';
-import { floatBytes, logisticModel, logisticRequest } from './tiny-model.test.support.js';
+import { echoModel, floatBytes, logisticModel, logisticRequest, unservedModel } from './tiny-model.test.support.js';
 import { programPath } from './layout.js';
 import { materializeVersion } from './materialize.js';
 
@@ -85,6 +85,31 @@ describe('A5: the bytes that serve are those that were deployed', () => {
     });
     await expect(answerOf(filesDigest)).rejects.toThrow(new RegExp(`${name} does not match its digest`));
     expect(creating).toHaveBeenCalledOnce();
+  });
+});
+
+describe('a model that is not served', () => {
+  it.each<[string, Readonly<Record<string, Uint8Array>>, RegExp]>([
+    ['without model.onnx', { 'weights.txt': whole }, /version v1 has no model\.onnx: let the training program/],
+    ['that takes no plain tensors', { 'model.onnx': unservedModel('sequence') }, /input "odd" is not a tensor; export/],
+    [
+      'of a type that is not known',
+      { 'model.onnx': unservedModel('half') },
+      /input "odd" has type float16, .* cast it/,
+    ],
+  ])('says what to do: %s', async (_what, files, says) => {
+    await expect(answerOf(await deployed(files))).rejects.toThrow(says);
+  });
+
+  it('of a model, only the outputs that were asked for are given', async () => {
+    const model = await loadOnnxModel(folder(), await deployed({ 'model.onnx': echoModel() }));
+    const inputs = model.inputs.map(({ name, datatype }) => ({ name, datatype, shape: [0], data: [] }));
+    const ask = async (body: object) => {
+      const outputs = await model.run(readInferRequest({ inputs, ...body }, model));
+      return outputs.map(({ name }) => name);
+    };
+    expect(await ask({ outputs: [{ name: 'bool_out' }, { name: 'float_out' }] })).toEqual(['float_out', 'bool_out']);
+    expect(await ask({})).toEqual(model.outputs.map(({ name }) => name));
   });
 });
 

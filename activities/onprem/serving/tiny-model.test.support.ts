@@ -112,6 +112,24 @@ export function echoModel(): Uint8Array {
   });
 }
 
+/** Takes a sequence of tensors, or a tensor of 16-bit floats: neither is served. */
+export function unservedModel(kind: 'sequence' | 'half'): Uint8Array {
+  const half = message([1, 10], [2, message([1, message([2, 'n'])])]);
+  const floatTensor = message([1, message([1, elementTypes.float])]);
+  const type = kind === 'half' ? message([1, half]) : message([4, message([1, floatTensor])]);
+  return kind === 'half'
+    ? model({
+        nodes: [node('Identity', ['odd'], 'odd_out')],
+        inputs: [message([1, 'odd'], [2, type])],
+        outputs: [message([1, 'odd_out'], [2, type])],
+      })
+    : model({
+        nodes: [node('SequenceLength', ['odd'], 'length')],
+        inputs: [message([1, 'odd'], [2, type])],
+        outputs: [valueInfo('length', 'int64', [])],
+      });
+}
+
 /** Body of an inference request for {@link logisticModel}. */
 export function logisticRequest(
   id: string | undefined,

@@ -76,6 +76,16 @@ describe('making the folder of a version', () => {
     await expect(make(writeModel, '2')).rejects.toMatchObject({ class: 'Conflict' });
   });
 
+  it('stops at a record that cannot be read, and leaves it to be looked at', async () => {
+    mkdirSync(join(versionsFolder, 'v1'));
+    writeFileSync(join(versionsFolder, 'v1', 'record.json'), '{"v":1,');
+    await expect(make()).rejects.toMatchObject({
+      class: 'Integrity',
+      message: expect.stringMatching(/v1.record\.json cannot be read .*; .* deploy/) as string,
+    });
+    expect(readdirSync(versionsFolder)).toEqual(['v1']);
+  });
+
   it('leaves nothing of a download that failed, and is made by the next try', async () => {
     const failing = (ref: unknown, folder: string) =>
       writeModel(ref, folder).then(() => Promise.reject(new Error('cut')));
@@ -104,11 +114,11 @@ describe('making the folder of a version', () => {
     expect(readdirSync(versionsFolder)).toEqual(['v1']);
   });
 
-  it('removes downloads that a crash has cut off a day ago, and no younger ones', async () => {
+  it('removes downloads that a crash has cut off a day ago, no younger ones, and no versions', async () => {
     const dayAgo = new Date(Date.now() - 25 * 3_600_000);
-    for (const name of ['.new-old', '.new-young']) mkdirSync(join(versionsFolder, name));
-    utimesSync(join(versionsFolder, '.new-old'), dayAgo, dayAgo);
+    for (const name of ['.new-old', '.new-young', 'v0']) mkdirSync(join(versionsFolder, name));
+    for (const name of ['.new-old', 'v0']) utimesSync(join(versionsFolder, name), dayAgo, dayAgo);
     await make();
-    expect(readdirSync(versionsFolder).sort()).toEqual(['.new-young', 'v1']);
+    expect(readdirSync(versionsFolder).sort()).toEqual(['.new-young', 'v0', 'v1']);
   });
 });
