@@ -13,9 +13,8 @@ type JournalEvent =
       readonly result: string;
     };
 
-/** Writes a supervisor's state and journal. */
+/** Writes a supervisor's state and journal, in the order in which it is told of them. */
 export interface Ledger {
-  /** Makes `state` the next to be written; replaces one that could not be written yet. */
   record(state: StateRecord): void;
   journal(event: JournalEvent): void;
   /** Tries to write what is due; false while the disk refuses. Errors other than a full or failing disk are thrown. */
@@ -29,15 +28,12 @@ const patient = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE']
  * is tried again at every `flush`, and old log is given up for it.
  */
 export function openLedger(root: string, paths: JobPaths): Ledger {
-  let state: StateRecord | null = null;
-  const lines: string[] = [];
+  const due: (() => void)[] = [];
   const flush = (): boolean => {
     try {
-      if (state !== null) replaceJson(paths.state, state);
-      state = null;
-      while (lines.length > 0) {
-        appendFileSync(journalPath(root), lines[0] ?? '', { mode: 0o600 });
-        lines.shift();
+      for (let write = due[0]; write !== undefined; write = due[0]) {
+        write();
+        due.shift();
       }
       return true;
     } catch (error) {
@@ -46,14 +42,15 @@ export function openLedger(root: string, paths: JobPaths): Ledger {
       return false;
     }
   };
+  const add = (write: () => void): void => {
+    due.push(write);
+    flush();
+  };
   return {
-    record(next) {
-      state = next;
-      flush();
-    },
+    record: (state) => add(() => replaceJson(paths.state, state)),
     journal(event) {
-      lines.push(`${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`);
-      flush();
+      const line = `${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`;
+      add(() => appendFileSync(journalPath(root), line, { mode: 0o600 }));
     },
     flush,
   };
