@@ -26,10 +26,11 @@ const slotFolders = (root: string, pool: string): { readonly index: number; read
   return readdirSync(folder).map((name) => ({ index: Number(name), folder: `${folder}/${name}` }));
 };
 
-function busySlots(root: string, pool: string): { readonly index: number; readonly key: string }[] {
+/** Indexes of the slots that are busy. */
+function busySlots(root: string, pool: string): readonly number[] {
   return slotFolders(root, pool).flatMap(({ index, folder }) => {
     const holder = holderOf(folder) as SlotHolder | null;
-    return holder !== null && isBusy(root, holder) ? [{ index, key: holder.key }] : [];
+    return holder !== null && isBusy(root, holder) ? [index] : [];
   });
 }
 
@@ -69,7 +70,8 @@ export interface SlotRequest {
 }
 
 /**
- * Joins the line for a slot: oldest job first. A job whose supervisor was replaced while its program ran keeps its slot.
+ * Joins the line for a slot: oldest job first. A job whose supervisor was replaced while its program ran keeps its slot
+ * and does not ask again; one whose supervisor died before the start has freed the slot it had.
  * When a pool was made smaller, jobs in slots that no longer exist count until they end.
  */
 export function requestSlot(options: {
@@ -90,15 +92,15 @@ export function requestSlot(options: {
   const holder: SlotHolder = { v: 1, key, supervisor };
   return {
     tryTake() {
-      const busy = busySlots(root, pool).filter((slot) => slot.key !== key);
+      const busy = busySlots(root, pool);
       const free = slots - busy.length;
       if (free <= 0 || isOvertaken(root, pool, ticket, free)) return false;
-      const beyond = busy.filter((slot) => slot.index >= slots).length;
+      const beyond = busy.filter((index) => index >= slots).length;
       for (let index = 0; index < slots - beyond; index += 1) {
         const taken = takeClaim<SlotHolder>(
           `${poolFolder(root, pool)}/slots/${index}`,
           holder,
-          (current) => current.key === key || !isBusy(root, current)
+          (current) => !isBusy(root, current)
         );
         if (taken) return true;
       }
