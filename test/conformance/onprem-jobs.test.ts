@@ -164,6 +164,28 @@ describe('onprem jobs: trouble with the supervisor', () => {
     expect(tight.started(ref.key)).toHaveLength(1);
   });
 
+  it.each(['find', 'describe', 'requestStop'] as const)(
+    'J2 kill -9 of the supervisor: %s alone gives the job another one',
+    async (call) => {
+      const ref = await startRunning('run');
+      const first = world.supervisor(ref.key);
+      kill(first, 'SIGKILL');
+      const worker = world.open();
+      const ask = {
+        find: () => worker.find(ref.key, freeCall()),
+        describe: () => worker.describe(ref, freeCall()),
+        requestStop: () => worker.requestStop(ref, freeCall()),
+      }[call];
+      await eventually('another supervisor', async () => {
+        await ask();
+        return world.supervisor(ref.key)?.pid !== first?.pid;
+      });
+      expect(world.started(ref.key)).toHaveLength(1);
+      await steps.stop(ref.key);
+      expect(await steps.await(ref)).toMatchObject({ result: 'stopped' });
+    }
+  );
+
   it('J2 kill -9 of the supervisor, then the program ends: lost, because nobody saw its exit code', async () => {
     const ref = await startRunning('slowly', { parameters: { ms: 800 } });
     kill(world.supervisor(ref.key), 'SIGKILL');
@@ -197,7 +219,7 @@ describe('onprem jobs: trouble with the supervisor', () => {
     const record = { v: 1, intent, pool: 'cpu', createdAt: new Date().toISOString() };
     writeFileSync(`${world.jobFolder(ref.key)}/job.json`, JSON.stringify(record));
     const program = { ...found, started: String(Number(found?.started) - 100) };
-    const state = { v: 1, phase: 'running', program, startedAt: new Date().toISOString(), orphaned: false };
+    const state = { v: 1, phase: 'running', program, startedAt: new Date().toISOString() };
     writeFileSync(`${world.jobFolder(ref.key)}/state.json`, JSON.stringify(state));
     expect(await steps.await(ref)).toMatchObject({ result: 'lost' });
     await steps.stop(ref.key);

@@ -78,8 +78,6 @@ export type StateRecord =
       readonly program: ProcessIdentity | null;
       /** ISO 8601. */
       readonly startedAt: string;
-      /** True once the program has no supervisor that will learn its exit code. */
-      readonly orphaned: boolean;
     }
   | { readonly v: 1; readonly phase: 'ended'; readonly outcome: JobOutcome };
 

@@ -54,7 +54,6 @@ const runs = (program: ProcessIdentity | null): StateRecord => ({
   phase: 'running',
   program,
   startedAt: '2026-01-01T00:00:00.000Z',
-  orphaned: false,
 });
 
 describe('slots of a pool', () => {

@@ -1,89 +1,22 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { JobIntent, JobOutcome } from '@retempo/workflows/contracts';
-import { afterAll, describe, expect, it } from 'vitest';
-import { jobMarker, jobPaths, readState, type SupervisorOrder } from './layout.js';
+import type { JobOutcome } from '@retempo/workflows/contracts';
+import { describe, expect, it } from 'vitest';
+import { createJson } from './atomic-file.js';
+import { jobMarker, jobPaths, readState } from './layout.js';
 import { processesOf } from './job-processes.js';
-
-const root = mkdtempSync(`${tmpdir()}/retempo-supervisor-`);
-afterAll(() => rmSync(root, { recursive: true, force: true }));
-
-const entry = fileURLToPath(new URL('../dist/jobs/supervisor-main.js', import.meta.url));
-const killer = fileURLToPath(new URL('../../../test/support/kill-at-call.mjs', import.meta.url));
-
-let jobs = 0;
-
-/** Folder of a new job whose program notes its start, and ends well after a moment. */
-function newJob(options: { readonly site?: string; readonly key?: string; readonly ms?: number } = {}): string {
-  jobs += 1;
-  const { site = root, key = jobs.toString(16).padStart(64, '0'), ms = 150 } = options;
-  const paths = jobPaths(site, key);
-  mkdirSync(paths.folder, { recursive: true });
-  const script = `require('fs').appendFileSync(${JSON.stringify(`${site}/${key}.starts`)}, 's'); setTimeout(() => {}, ${ms})`;
-  const intent: JobIntent = {
-    key,
-    releaseId: 'release',
-    step: 'train',
-    attempt: 1,
-    specDigest: 'digest',
-    owner: 'owner',
-    spec: {
-      program: { command: [process.execPath, '-e', script] },
-      inputs: {},
-      parameters: {},
-      capacity: 'onDemand',
-      timeoutMs: 60_000,
-    },
-  };
-  const createdAt = new Date().toISOString();
-  writeFileSync(paths.record, JSON.stringify({ v: 1, intent, pool: 'cpu', createdAt }));
-  return key;
-}
-
-function orderFor(key: string, slots: number, site = root): string {
-  const order: SupervisorOrder = {
-    v: 1,
-    root: site,
-    key,
-    slots,
-    stopGraceMs: 1000,
-    logBytes: 100_000,
-    env: {},
-    folders: { code: null, checkpoint: null, inputs: {} },
-    refusal: null,
-  };
-  return `${JSON.stringify(order)}\n`;
-}
-
-/** Starts a supervisor; `killAt` = the changing call before which it is killed, 0 = never. */
-function startSupervisor(text: string, killAt = 0): ChildProcess {
-  const child = spawn(process.execPath, ['--import', killer, entry], {
-    env: { PATH: process.env['PATH'], KILL_AT: String(killAt) },
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  child.stdin.end(text);
-  return child;
-}
-
-const endOf = (child: ChildProcess): Promise<NodeJS.Signals | number | null> =>
-  new Promise((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal ?? code));
-  });
-
-const runSupervisor = (key: string, killAt: number) => endOf(startSupervisor(orderFor(key, 2), killAt));
-
-const startsOf = (key: string): number => {
-  const path = `${root}/${key}.starts`;
-  return existsSync(path) ? readFileSync(path, 'utf8').length : 0;
-};
-
-const outcomeOf = (key: string): JobOutcome | null => {
-  const state = readState(jobPaths(root, key));
-  return state?.phase === 'ended' ? state.outcome : null;
-};
+import {
+  endOf,
+  leave,
+  newJob,
+  orderFor,
+  outcomeOf,
+  programOf,
+  root,
+  runSupervisor,
+  startsOf,
+  startSupervisor,
+} from './supervised.test.support.js';
 
 describe('supervisor', () => {
   it(
@@ -142,43 +75,29 @@ describe('supervisor', () => {
     expect(readState(jobPaths(other, key))).toMatchObject({ outcome: { result: 'succeeded' } });
     expect(readState(jobPaths(root, key))?.phase).toBe('running');
     expect(processesOf(jobMarker(root, key), null)).toHaveLength(1);
-    writeFileSync(jobPaths(root, key).stop, '{"v":1}');
+    createJson(jobPaths(root, key).stop, { v: 1 });
     expect(await endOf(theirs)).toBe(0);
     expect(outcomeOf(key)?.result).toBe('stopped');
   });
 
-  it('J1 nothing is started while the disk does not take the note of the start', async () => {
-    const key = newJob();
-    const { state } = jobPaths(root, key);
-    // The first five notes of the launch find a full disk; each start of a program tells whether the note was there.
-    const fullDisk = `
-      import fs from 'node:fs';
-      import childProcess from 'node:child_process';
-      import { syncBuiltinESMExports } from 'node:module';
-      let refusals = 0;
-      const rename = fs.renameSync;
-      fs.renameSync = (from, to) => {
-        if (to === ${JSON.stringify(state)} && refusals < 5 && fs.readFileSync(from, 'utf8').includes('launching')) {
-          refusals += 1;
-          throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
-        }
-        return rename(from, to);
-      };
-      const spawn = childProcess.spawn;
-      childProcess.spawn = (...args) => {
-        fs.writeFileSync(${JSON.stringify(`${root}/${key}.note`)}, fs.readFileSync(${JSON.stringify(state)}));
-        return spawn(...args);
-      };
-      syncBuiltinESMExports();`;
-    const child = spawn(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(fullDisk)}`, entry], {
-      env: { PATH: process.env['PATH'] },
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
-    child.stdin.end(orderFor(key, 2));
-    expect(await endOf(child)).toBe(0);
-    expect(readFileSync(`${root}/${key}.note`, 'utf8')).toContain('"launching"');
-    expect(startsOf(key)).toBe(1);
-    expect(outcomeOf(key)?.result).toBe('succeeded');
+  it('J5 a site that is reached through a link is the same site: its programs are found from both sides', async () => {
+    const key = newJob({ ms: 600_000 });
+    const link = `${root}-link`;
+    symlinkSync(root, link);
+    try {
+      const first = startSupervisor(orderFor(key, 50, link));
+      const program = await programOf(key);
+      first.kill('SIGKILL');
+      await endOf(first);
+      leave(key, { v: 1, phase: 'launching' });
+      const second = startSupervisor(orderFor(key, 50));
+      expect(await programOf(key)).toBe(program);
+      createJson(jobPaths(root, key).stop, { v: 1 });
+      expect(await endOf(second)).toBe(0);
+      expect(processesOf(jobMarker(link, key), null)).toEqual([]);
+    } finally {
+      rmSync(link);
+    }
   });
 
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(

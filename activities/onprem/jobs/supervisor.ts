@@ -23,8 +23,8 @@ import { clearWorkspace, minimalEnvironment, prepareWorkspace, programEnvironmen
 const tickMs = 100;
 const leftoverGraceMs = 2000;
 const tailBytes = 1800;
-/** Between fork and exec a process does not yet show its own environment: how long to look for it. */
-const settleMs = 500;
+/** Between fork and exec a process does not yet show its own environment: how many times to look for it, a tick apart. */
+const settleLooks = 6;
 
 /** Holder of a job's supervisor claim. */
 export interface SupervisorHolder {
@@ -157,19 +157,17 @@ async function startProgram(job: Supervision): Promise<void> {
   } catch (error) {
     return await end(job, startFailure(error, command), null);
   }
-  ledger.record({ v: 1, phase: 'running', program: program.identity, startedAt, orphaned: false });
+  ledger.record({ v: 1, phase: 'running', program: program.identity, startedAt });
   ledger.journal({ event: 'started', key: order.key, program: program.identity });
   await watch(job, program, startedAt);
 }
 
-/** What asks for the end of a running program now, or null. */
+/** What asks for the end of a program that has not ended, or null. */
 function causeNow(job: Supervision, program: RunningProgram): EndCause | null {
   if (isStopRequested(job.paths)) return 'stop';
   if (job.isInterrupted()) return 'interrupted';
   const { timeoutMs } = job.record.intent.spec;
-  return program.identity !== null && isAlive(program.identity) && ageMs(program.identity) > timeoutMs
-    ? 'timeout'
-    : null;
+  return program.identity !== null && ageMs(program.identity) > timeoutMs ? 'timeout' : null;
 }
 
 /**
@@ -210,12 +208,11 @@ async function watch(job: Supervision, program: RunningProgram, startedAt: strin
 
 /** The program that a dead supervisor had started without writing it down: the leader of its group, if it is alive. */
 async function findStarted(job: Supervision): Promise<ProcessIdentity | null> {
-  const until = performance.now() + settleMs;
-  for (;;) {
+  for (let look = 1; ; look += 1) {
     const found = processesOf(job.marker, null);
     const leader = found.find((process) => process.group === process.pid) ?? found[0];
     if (leader !== undefined) return identityOf(leader.pid);
-    if (performance.now() >= until) return null;
+    if (look >= settleLooks) return null;
     await job.tick();
   }
 }
@@ -226,7 +223,7 @@ async function resume(job: Supervision, known: ProcessIdentity | null, since: st
   const startedAt = since ?? new Date().toISOString();
   if (since === null && identity !== null)
     job.ledger.journal({ event: 'started', key: job.order.key, program: identity });
-  job.ledger.record({ v: 1, phase: 'running', program: identity, startedAt, orphaned: true });
+  job.ledger.record({ v: 1, phase: 'running', program: identity, startedAt });
   await watch(job, adopt(identity, job.marker), startedAt);
 }
 
