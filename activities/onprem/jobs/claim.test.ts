@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -29,6 +29,26 @@ describe('claim', () => {
     });
     expect(slept).toBe(false);
     expect(holderOf(claim)).toBe('third');
+    expect(takeClaim(claim, 'fourth', () => true)).toBe(true);
+    expect(readdirSync(claim)).toEqual(['4']);
+  });
+
+  it('a holder that went while it was looked at was followed by another: the claim is not free', () => {
+    const claim = `${folder}/going`;
+    mkdirSync(claim);
+    symlinkSync(`${claim}/nowhere`, `${claim}/5`);
+    expect(takeClaim(claim, 'late', () => true)).toBe(false);
+    expect(readdirSync(claim)).toEqual(['5']);
+  });
+
+  it('what a contender has only begun to write neither holds the claim nor is taken from it', () => {
+    const claim = `${folder}/begun`;
+    mkdirSync(claim);
+    const begun = '7.4321.0123456789ab.tmp';
+    writeFileSync(`${claim}/${begun}`, '');
+    expect(holderOf(claim)).toBeNull();
+    for (const holder of ['a', 'b']) expect(takeClaim(claim, holder, () => true)).toBe(true);
+    expect(readdirSync(claim).sort()).toEqual(['2', begun]);
   });
 
   it('of many processes that see the same dead holder exactly one wins, in every round', async () => {

@@ -39,11 +39,8 @@ export function takeClaim<T>(folder: string, holder: T, isFree: (current: T) => 
   }
   const mine = seen + 1;
   if (!createJson(`${folder}/${mine}`, holder)) return false;
-  // A contender that slept here for long may have created a number that was already history.
-  if (highest(folder) !== mine) {
-    rmSync(`${folder}/${mine}`, { force: true });
-    return false;
-  }
+  // A contender that slept here for long may have created a number that was already history; the next holder removes it.
+  if (highest(folder) !== mine) return false;
   for (const name of readdirSync(folder)) {
     if (/^\d+$/.test(name) && Number(name) < mine) rmSync(`${folder}/${name}`, { force: true });
   }
