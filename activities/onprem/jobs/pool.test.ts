@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -93,8 +93,20 @@ describe('slots of a pool', () => {
     mkdirSync(line, { recursive: true });
     const ticket = `2026-01-01T00:01:00.000Z-${keyOf('a')}.json`;
     writeFileSync(`${line}/${ticket}`, JSON.stringify({ v: 1, supervisor: await deadProcess() }));
+    // A ticket that is taken back between the look into the folder and the look at it.
+    symlinkSync(`${line}/nowhere`, `${line}/2026-01-01T00:00:00.000Z-${keyOf('b')}.json`);
     expect(request('1', 1, 2).tryTake()).toBe(true);
     expect(readdirSync(line)).not.toContain(ticket);
+  });
+
+  it('keep the place of a job whose supervisor was replaced while it stood in line', async () => {
+    const line = `${poolFolder(root, 'cpu')}/waiting`;
+    mkdirSync(line, { recursive: true });
+    const ticket = `2026-01-01T00:01:00.000Z-${keyOf('1')}.json`;
+    writeFileSync(`${line}/${ticket}`, JSON.stringify({ v: 1, supervisor: await deadProcess() }));
+    const older = request('1', 1, 1);
+    expect(request('2', 1, 2).tryTake()).toBe(false);
+    expect(older.tryTake()).toBe(true);
   });
 
   it('go to the oldest first, whoever asks first', () => {
