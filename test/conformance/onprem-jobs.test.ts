@@ -167,10 +167,10 @@ describe('onprem jobs: trouble with the supervisor', () => {
   it.each(['find', 'describe', 'requestStop'] as const)(
     'J2 kill -9 of the supervisor: %s alone gives the job another one',
     async (call) => {
-      const ref = await startRunning('run');
+      const worker = world.open();
+      const ref = await startRunning('run', {}, worker);
       const first = world.supervisor(ref.key);
       kill(first, 'SIGKILL');
-      const worker = world.open();
       const ask = {
         find: () => worker.find(ref.key, freeCall()),
         describe: () => worker.describe(ref, freeCall()),

@@ -1,11 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import childProcess from 'node:child_process';
+import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
-import { afterAll, describe, expect, it } from 'vitest';
-import type { Call } from '@retempo/activities/ports';
-import type { JobRef } from '@retempo/workflows/contracts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { PortError, type Call, type JobBackend, type ProviderContext } from '@retempo/activities/ports';
+import { isAlive, type ProcessIdentity } from '@retempo/activities/processes';
+import type { JobIntent, JobRef, JobState } from '@retempo/workflows/contracts';
+import { holderOf } from './claim.js';
+import { jobPaths, type StateRecord } from './layout.js';
 import { createLocalJobs } from './local-jobs.js';
 
-// Whose jobs a site knows; what jobs do is tested by the conformance suite, with real processes.
+// Whose jobs a site knows, and when it starts a supervisor; what jobs do is tested by the conformance suite.
 
 const root = mkdtempSync(`${tmpdir()}/retempo-local-jobs-`);
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -52,5 +58,171 @@ describe('jobs of a site', () => {
     for (const ask of asks) {
       await expect(ask(refOf(bad))).rejects.toMatchObject({ class: 'NotFound' });
     }
+  });
+});
+
+/** A site of its own, whose artifacts come as `materialize` says. */
+function newSite(materialize: ProviderContext['materialize'] = () => Promise.resolve()) {
+  const own = mkdtempSync(`${root}/site-`);
+  const open = (): JobBackend =>
+    createLocalJobs({
+      site,
+      root: own,
+      pools: [{ name: 'cpu', slots: 1 }],
+      context: { materialize, secret: () => Promise.resolve('') },
+      stopGraceMs: 1000,
+    });
+  return { own, open, paths: jobPaths(own, key) };
+}
+
+const rows = { v: 1, uri: 'file:///rows/', digest: `sha256:${'0'.repeat(64)}`, bytes: 1 } as const;
+const intentOf = (command: readonly string[]): JobIntent => ({
+  key,
+  releaseId: 'r',
+  step: 'train',
+  attempt: 1,
+  specDigest: 'd',
+  owner: 'o',
+  spec: { program: { command }, inputs: { rows }, parameters: {}, capacity: 'onDemand', timeoutMs: 600_000 },
+});
+const ref = refOf(key);
+
+async function until(backend: JobBackend, isIt: (state: JobState) => boolean): Promise<JobState> {
+  for (;;) {
+    const state = await backend.describe(ref, call);
+    if (isIt(state)) return state;
+    await sleep(10);
+  }
+}
+
+/** Waits for the end of a job and of its supervisor, which clears up after it. */
+async function untilEnded({ open, paths }: ReturnType<typeof newSite>): Promise<JobState> {
+  const state = await until(open(), ({ phase }) => phase === 'ended');
+  const isSupervised = (): boolean => {
+    const holder = holderOf(paths.supervisor) as { readonly process: ProcessIdentity } | null;
+    return holder !== null && isAlive(holder.process);
+  };
+  while (isSupervised()) await sleep(10);
+  return state;
+}
+
+const { spawn } = childProcess;
+const { renameSync } = fs;
+afterEach(() => {
+  Object.assign(childProcess, { spawn });
+  Object.assign(fs, { renameSync });
+  syncBuiltinESMExports();
+});
+
+/** Counts the supervisors that are started from now on, to the end of the test. */
+function countStarts(): () => number {
+  let starts = 0;
+  Object.assign(childProcess, {
+    spawn: (...input: Parameters<typeof spawn>) => {
+      starts += 1;
+      return spawn(...input);
+    },
+  });
+  syncBuiltinESMExports();
+  return () => starts;
+}
+
+describe('supervisors of a site', () => {
+  it('are started once, however often a job is asked for while its inputs come, at its start, and while it runs', async () => {
+    let arrive = (): void => undefined;
+    const arrival = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const here = newSite(() => arrival);
+    const starts = countStarts();
+    const backend = here.open();
+    const creating = backend.create(intentOf(['/bin/sleep', '600']), call);
+    const asked = () => Promise.all([backend.find(key, call), backend.describe(ref, call), backend.find(key, call)]);
+    await asked();
+    arrive();
+    await creating;
+    await asked();
+    await until(backend, ({ phase }) => phase === 'running');
+    const another = here.open();
+    for (let turn = 0; turn < 3; turn += 1) await another.describe(ref, call);
+    await another.requestStop(ref, call);
+    expect((await untilEnded(here)).phase).toBe('ended');
+    await backend.describe(ref, call);
+    expect(starts()).toBe(1);
+  });
+
+  it.each<StateRecord>([
+    { v: 1, phase: 'launching' },
+    { v: 1, phase: 'running', program: null, startedAt: '2026-01-01T00:00:00.000Z' },
+  ])('take over a job that was started without its inputs: they may be away for good ($phase)', async (state) => {
+    const here = newSite(() => new Promise(() => undefined));
+    endedJob(here.paths.folder);
+    writeFileSync(here.paths.record, JSON.stringify({ v: 1, intent: intentOf(['x']), pool: 'cpu', createdAt: '' }));
+    writeFileSync(here.paths.state, JSON.stringify(state));
+    expect(await untilEnded(here)).toMatchObject({ phase: 'ended', outcome: { result: 'lost' } });
+  });
+
+  it('inputs that are not there end the job; what a store says is shown short and without control characters', async () => {
+    const hostile = `gone \u001b[2J${'x'.repeat(5000)}`;
+    const missing = newSite(() => Promise.reject(new PortError('NotFound', hostile)));
+    await missing.open().create(intentOf(['x']), call);
+    const ended = await untilEnded(missing);
+    expect(ended).toMatchObject({ outcome: { result: 'failed', class: 'NotFound' } });
+    const away = newSite(() => Promise.reject(new PortError('ServiceFault', hostile)));
+    const backend = away.open();
+    await backend.create(intentOf(['x']), call);
+    const waiting = await backend.describe(ref, call);
+    expect(waiting).toMatchObject({ phase: 'starting', progress: { waitingFor: 'inputs' } });
+    for (const state of [ended, waiting]) {
+      const text = JSON.stringify(state);
+      expect(text).toMatch(/gone|xxx/);
+      expect(text).not.toContain('\\u001b');
+      expect(text.length).toBeLessThan(2500);
+    }
+    await backend.requestStop(ref, call);
+    await untilEnded(away);
+  });
+});
+
+describe('what a job leaves', () => {
+  it('a stop after the end changes nothing', async () => {
+    const folder = `${root}/jobs/${key}`;
+    const before = readdirSync(folder);
+    await jobs.requestStop(refOf(key), call);
+    expect(readdirSync(folder)).toEqual(before);
+  });
+
+  it('an empty folder for checkpoints is none', async () => {
+    const { own, open, paths } = newSite();
+    endedJob(paths.folder);
+    const outputFolder = `${own}/jobs/${key}/output`;
+    expect(await open().outputOf(ref, call)).toEqual({ outputFolder, checkpointFolder: null });
+    mkdirSync(paths.checkpoint);
+    expect(await open().outputOf(ref, call)).toEqual({ outputFolder, checkpointFolder: null });
+    writeFileSync(`${paths.checkpoint}/step`, '');
+    expect(await open().outputOf(ref, call)).toEqual({ outputFolder, checkpointFolder: paths.checkpoint });
+  });
+
+  it.each([
+    ['ENOSPC', 'CapacityUnavailable', /^no space left below .*; free some/],
+    ['EDQUOT', 'CapacityUnavailable', /^no space left below .*; free some/],
+    ['EACCES', 'AuthDenied', /^not allowed to write below .*; give the user/],
+    ['EPERM', 'AuthDenied', /^not allowed to write below .*; give the user/],
+    ['EROFS', 'AuthDenied', /^not allowed to write below .*; give the user/],
+    ['EIO', 'ServiceFault', /^local jobs below .* cannot be reached .*; look at the disk/],
+  ])('nothing when its folder meets %s, which is told as %s', async (code, errorClass, message) => {
+    const { own, open } = newSite();
+    Object.assign(fs, {
+      renameSync: () => {
+        throw Object.assign(new Error('refused'), { code });
+      },
+    });
+    syncBuiltinESMExports();
+    const creating = open().create(intentOf(['x']), call);
+    await expect(creating).rejects.toMatchObject({
+      class: errorClass,
+      message: expect.stringMatching(message) as string,
+    });
+    expect(readdirSync(`${own}/jobs`)).toEqual([]);
   });
 });

@@ -248,10 +248,9 @@ export function createLocalJobs(options: LocalJobsOptions): JobBackend {
         const record: JobRecord = { v: 1, intent, pool: pool.name, createdAt: new Date().toISOString() };
         const isNew = createFolder(paths.folder, (folder) => replaceJson(`${folder}/job.json`, record));
         if (!isNew) throw new PortError('AlreadyExists', `${site} has a job ${intent.key} already; adopt it`);
-        const patience = AbortSignal.any([call.signal, AbortSignal.timeout(startPatienceMs)]);
         await Promise.race([
           drive(paths, record),
-          sleep(startPatienceMs, undefined, { signal: patience, ref: false }).catch(() => undefined),
+          sleep(startPatienceMs, undefined, { signal: call.signal, ref: false }).catch(() => undefined),
         ]);
         return refOf(intent.key);
       }),
