@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobOutcome } from '@retempo/workflows/contracts';
 import { describe, expect, it } from 'vitest';
 import { createJson } from './atomic-file.js';
-import { jobMarker, jobPaths, journalPath, type StateRecord } from './layout.js';
+import { identityOf, isAlive } from '@retempo/activities/processes';
+import { jobMarker, jobPaths, journalPath, type StateRecord, type SupervisorOrder } from './layout.js';
 import { processesOf } from './job-processes.js';
 import {
   endOf,
@@ -106,32 +108,49 @@ describe('supervisor, at a bad moment', () => {
     expect(readFileSync(note, 'utf8')).toContain(`"event":"ended","key":"${key}"`);
   });
 
-  it('J2 a program that a dead supervisor had just begun to start is found, though it shows its environment late', async () => {
-    const key = newJob();
-    leave(key, { v: 1, phase: 'launching' });
-    const marker = { RETEMPO_JOB_FOLDER: jobPaths(root, key).folder };
-    const late = `
+  it.each([
+    ['is found', 3],
+    ['is left to run and has ended when it has, if that is after the search', 6],
+  ] as const)(
+    'J2 a program that a dead supervisor had begun to start and that shows its environment late %s',
+    async (_what, shownAt) => {
+      const key = newJob();
+      const [pidFile, looksFile] = [`${root}/${key}.pid`, `${root}/${key}.looks`];
+      leave(key, { v: 1, phase: 'launching' });
+      const marker = { RETEMPO_JOB_FOLDER: jobPaths(root, key).folder };
+      const late = `
       const readdir = fs.readdirSync;
       let looks = 0;
       fs.readdirSync = (path, ...more) => {
         const names = readdir(path, ...more);
-        if (path !== '/proc' || (looks += 1) !== 3) return names;
+        if (path !== '/proc') return names;
+        fs.writeFileSync(${JSON.stringify(looksFile)}, String(looks += 1));
+        if (looks !== ${shownAt}) return names;
         const { pid } = childProcess.spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600000)'], {
           env: ${JSON.stringify(marker)}, stdio: 'ignore', detached: true,
         });
-        fs.writeFileSync(${JSON.stringify(`${root}/${key}.pid`)}, String(pid));
+        fs.writeFileSync(${JSON.stringify(pidFile)}, String(pid));
         return names;
       };`;
-    const supervisor = startWith(late, orderFor(key, 50));
-    const program = await programOf(key);
-    expect(String(program)).toBe(readFileSync(`${root}/${key}.pid`, 'utf8'));
-    process.kill(program ?? 0, 'SIGKILL');
-    expect(await endOf(supervisor)).toBe(0);
-    expect(outcomeOf(key)?.result).toBe('lost');
-    expect(startsOf(key)).toBe(0);
-    const journal = readFileSync(journalPath(root), 'utf8');
-    expect(journal).toContain(`"event":"started","key":"${key}","program":{`);
-  });
+      const supervisor = startWith(late, orderFor(key, 50));
+      const program = await programOf(key);
+      const started = identityOf(Number(readFileSync(pidFile, 'utf8')));
+      if (started === null) throw new Error('the process was not seen');
+      const isKnown = shownAt < 6;
+      expect(program).toBe(isKnown ? started.pid : null);
+      if (!isKnown) {
+        while (Number(readFileSync(looksFile, 'utf8')) < 12 && supervisor.exitCode === null) await sleep(10);
+        expect(isAlive(started)).toBe(true);
+      }
+      expect(outcomeOf(key)).toBeNull();
+      process.kill(started.pid, 'SIGKILL');
+      expect(await endOf(supervisor)).toBe(0);
+      expect(outcomeOf(key)?.result).toBe('lost');
+      expect(startsOf(key)).toBe(0);
+      const isTold = readFileSync(journalPath(root), 'utf8').includes(`"event":"started","key":"${key}","program":{`);
+      expect(isTold).toBe(isKnown);
+    }
+  );
 
   it('J2 of the processes of a job the program is the one that leads their group, wherever its pid stands', async () => {
     const key = newJob();
@@ -146,6 +165,46 @@ describe('supervisor, at a bad moment', () => {
     expect(await Promise.all(ends)).toEqual(['SIGTERM', 'SIGTERM', 0]);
     expect(outcomeOf(key)?.result).toBe('stopped');
   });
+
+  it('J2 a group whose number belongs to others by now gets no signal, while what is left of the job does', async () => {
+    const key = newJob();
+    const others = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600000)'], { stdio: 'ignore', detached: true });
+    const identity = identityOf(others.pid ?? 0);
+    if (identity === null) throw new Error('the process was not seen');
+    const program = { ...identity, started: String(Number(identity.started) - 100) };
+    leave(key, { v: 1, phase: 'running', program, startedAt: new Date().toISOString() });
+    const left = startMarked(key, false);
+    const ended = endOf(left);
+    expect(await endOf(startSupervisor(orderFor(key, 50)))).toBe(0);
+    expect(await ended).toBe('SIGTERM');
+    expect(outcomeOf(key)?.result).toBe('lost');
+    expect(isAlive(identity)).toBe(true);
+    others.kill('SIGKILL');
+  });
+
+  it.each([
+    ['code that went from the cache', 'ServiceFault', /could not be started .*ENOENT/, ''],
+    [
+      'a disk that is full',
+      'CapacityUnavailable',
+      /no space left on the disk/,
+      `const mkdir = fs.mkdirSync;
+       fs.mkdirSync = (path, options) => {
+         if (!path.endsWith('/work')) return mkdir(path, options);
+         throw Object.assign(new Error('no space'), { code: 'ENOSPC', syscall: 'mkdir' });
+       };`,
+    ],
+  ] as const)(
+    '%s while its folders are made is not told as a missing program',
+    async (_what, errorClass, message, script) => {
+      const key = newJob();
+      const order = JSON.parse(orderFor(key, 50)) as SupervisorOrder;
+      const folders = { ...order.folders, code: `${root}/no-such-copy` };
+      expect(await endOf(startWith(script, `${JSON.stringify({ ...order, folders })}\n`))).toBe(0);
+      expect(outcomeOf(key)).toMatchObject({ result: 'failed', class: errorClass });
+      expect(outcomeOf(key)?.message).toMatch(message);
+    }
+  );
 
   it('what a program leaves behind has two seconds to end, by the clock of its supervisor, and no more', async () => {
     const [clock, looks, left] = ['clock', 'looks', 'left'].map((name) => `${root}/${name}`) as [
