@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -109,11 +110,41 @@ describe('slots of a pool', () => {
     expect(older.tryTake()).toBe(true);
   });
 
-  it('go to the oldest first, whoever asks first', () => {
+  it('go to the oldest first, whoever asks first, and to as many as there are slots', () => {
     const older = request('1', 1, 1);
     expect(request('2', 1, 2).tryTake()).toBe(false);
-    expect(older.tryTake()).toBe(true);
-    older.close();
+    expect(request('3', 3, 3).tryTake()).toBe(true);
+    expect(older.tryTake()).toBe(false);
+    expect(request('1', 2, 1).tryTake()).toBe(true);
+  });
+
+  it('of a pool that was made smaller are not taken in place of those that jobs hold further up', () => {
+    hold(1, 'a', ownIdentity(), null);
+    hold(5, 'b', ownIdentity(), null);
+    expect(request('1', 2).tryTake()).toBe(false);
+    expect(request('1', 3).tryTake()).toBe(true);
+    expect(busyCount(root, 'cpu')).toBe(3);
+  });
+
+  it('of a pool that was made smaller are not taken by a job that slept since its look', () => {
+    hold(2, 'a', ownIdentity(), null);
+    hold(5, 'b', ownIdentity(), null);
+    const [first, slept] = [request('1', 3, 1), request('2', 3, 2)];
+    const { readdirSync } = fs;
+    // Between its look at the slots and its look at the line the other one takes the last slot and leaves the line.
+    const look = (path: string): string[] => {
+      if (path.endsWith('/waiting')) {
+        Object.assign(fs, { readdirSync });
+        syncBuiltinESMExports();
+        expect(first.tryTake()).toBe(true);
+        first.close();
+      }
+      return readdirSync(path);
+    };
+    Object.assign(fs, { readdirSync: look });
+    syncBuiltinESMExports();
+    expect(slept.tryTake()).toBe(false);
+    expect(busyCount(root, 'cpu')).toBe(3);
   });
 
   it('of a pool that was made smaller: jobs in slots that are gone count, and many that race never exceed the limit', async () => {

@@ -37,6 +37,16 @@ function busySlots(root: string, pool: string): readonly number[] {
 /** Slots of a pool that are taken by a living job now: counted from processes, not from workers or activities. */
 export const busyCount = (root: string, pool: string): number => busySlots(root, pool).length;
 
+/**
+ * How many of the first slots may be taken. They and the busy ones after them are never more than the limit, so that any
+ * number of jobs that take a slot at once, each by a look of its own, stay within it.
+ */
+function usableSlots(busy: readonly number[], slots: number): number {
+  let usable = slots;
+  while (usable > 0 && usable + busy.filter((index) => index >= usable).length > slots) usable -= 1;
+  return usable;
+}
+
 interface Ticket {
   readonly v: 1;
   readonly supervisor: ProcessIdentity;
@@ -93,10 +103,8 @@ export function requestSlot(options: {
   return {
     tryTake() {
       const busy = busySlots(root, pool);
-      const free = slots - busy.length;
-      if (free <= 0 || isOvertaken(root, pool, ticket, free)) return false;
-      const beyond = busy.filter((index) => index >= slots).length;
-      for (let index = 0; index < slots - beyond; index += 1) {
+      if (isOvertaken(root, pool, ticket, slots - busy.length)) return false;
+      for (let index = 0; index < usableSlots(busy, slots); index += 1) {
         const taken = takeClaim<SlotHolder>(
           `${poolFolder(root, pool)}/slots/${index}`,
           holder,
