@@ -1,9 +1,11 @@
+import { spawn, type ChildProcess } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -14,7 +16,9 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { relative } from 'node:path';
 import type { ArtifactRef } from '@retempo/workflows/contracts';
-import { afterAll, describe, expect, it } from 'vitest';
+import { identityOf } from '@retempo/activities/processes';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { takeClaim } from './claim.js';
 import { openArtifactCache } from './cache.js';
 
 const base = mkdtempSync(`${tmpdir()}/retempo-cache-`);
@@ -31,11 +35,12 @@ const dayMs = 86_400_000;
 /** When the files of an artifact were made, in seconds. */
 const longAgo = 1_000_000;
 
-function newCache() {
+function newCache(whileItComes: () => void = () => undefined) {
   const root = mkdtempSync(`${base}/c-`);
   let downloads = 0;
   const cache = openArtifactCache(root, (ref, folder) => {
     downloads += 1;
+    whileItComes();
     mkdirSync(`${folder}/inside`, { recursive: true });
     for (const name of ['content', 'inside/more']) {
       writeFileSync(`${folder}/${name}`, ref.digest);
@@ -52,7 +57,99 @@ function newCache() {
   return { root, cache, makeOld, sweep, downloads: () => downloads };
 }
 
+/** Puts a copy in place that another worker has made. */
+async function otherWorkerMakes(digit: string, root: string): Promise<void> {
+  const other = newCache();
+  await other.cache.folderOf(refOf(digit), call);
+  renameSync(`${other.root}/${digit.repeat(64)}`, `${root}/${digit.repeat(64)}`);
+}
+
+/** Another worker that has begun to download a copy. */
+function otherWorkerBegins(digit: string, root: string): ChildProcess {
+  const worker = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 600000)'], { stdio: 'ignore' });
+  takeClaim(`${root}/.claims/${digit.repeat(64)}`, { process: identityOf(worker.pid ?? 0) }, () => true);
+  return worker;
+}
+
+describe('downloads', () => {
+  it('are made once for all who ask at once; nothing of them is left beside the copy', async () => {
+    const { root, cache, downloads } = newCache();
+    await Promise.all(Array.from({ length: 5 }, () => cache.folderOf(refOf('a'), call)));
+    expect(downloads()).toBe(1);
+    expect(readdirSync(root).sort()).toEqual(['.claims', 'a'.repeat(64)]);
+    expect(readdirSync(`${root}/.claims`)).toEqual([]);
+  });
+
+  it('of another worker are waited for', async () => {
+    const { root, cache, downloads } = newCache();
+    const worker = otherWorkerBegins('a', root);
+    const asking = cache.folderOf(refOf('a'), call);
+    await otherWorkerMakes('a', root);
+    expect(existsSync(`${await asking}/content`)).toBe(true);
+    expect(downloads()).toBe(0);
+    worker.kill('SIGKILL');
+  });
+
+  it('of another worker are not waited for once it is dead, after a minute, or when nobody waits any more', async () => {
+    const { root, cache, downloads } = newCache();
+    const workers = ['a', 'b', 'c'].map((digit) => otherWorkerBegins(digit, root));
+    const asking = cache.folderOf(refOf('a'), call);
+    workers[0]?.kill('SIGKILL');
+    expect(existsSync(`${await asking}/content`)).toBe(true);
+    expect(downloads()).toBe(1);
+    const impatient = cache.folderOf(refOf('b'), { ...call, signal: AbortSignal.abort(new Error('nobody waits')) });
+    await expect(impatient).rejects.toThrow('nobody waits');
+    expect(downloads()).toBe(1);
+    const patient = cache.folderOf(refOf('c'), call);
+    const now = Date.now();
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(now + 61_000);
+    expect(existsSync(`${await patient}/content`)).toBe(true);
+    clock.mockRestore();
+    expect(downloads()).toBe(2);
+    for (const worker of workers) worker.kill('SIGKILL');
+  });
+
+  it('that come second leave the copy of the first alone: jobs may be reading it', async () => {
+    const made = newCache();
+    await made.cache.folderOf(refOf('a'), call);
+    const late = newCache(() => renameSync(`${made.root}/${'a'.repeat(64)}`, `${late.root}/${'a'.repeat(64)}`));
+    const first = statSync(`${made.root}/${'a'.repeat(64)}/files/content`).ino;
+    const folder = await late.cache.folderOf(refOf('a'), call);
+    expect(late.downloads()).toBe(1);
+    expect(statSync(`${folder}/content`).ino).toBe(first);
+    expect(readdirSync(late.root).filter((name) => name.startsWith('.new-'))).toEqual([]);
+  });
+
+  it('that fail leave nothing, and are made again', async () => {
+    let isAway = true;
+    const { root, cache, downloads } = newCache(() => {
+      if (isAway) throw new Error('the store is away');
+    });
+    await expect(cache.folderOf(refOf('a'), call)).rejects.toThrow('the store is away');
+    expect(readdirSync(root)).toEqual(['.claims']);
+    isAway = false;
+    expect(existsSync(`${await cache.folderOf(refOf('a'), call)}/content`)).toBe(true);
+    expect(downloads()).toBe(2);
+  });
+
+  it.each(['sha256:../../x', `sha256:${'A'.repeat(64)}`, '0'.repeat(64), ''])(
+    'A4 %j is no digest and no path',
+    async (digest) => {
+      const { root, cache } = newCache();
+      await expect(cache.folderOf({ ...refOf('a'), digest }, call)).rejects.toMatchObject({ class: 'InvalidSpec' });
+      expect(readdirSync(root)).toEqual([]);
+    }
+  );
+});
+
 describe('copies of artifacts', () => {
+  it('that nobody has ever asked for need no removal', async () => {
+    const { root, sweep } = newCache();
+    rmSync(root, { recursive: true });
+    await sweep(0);
+    expect(existsSync(root)).toBe(false);
+  });
+
   it('are for reading only: a program that writes to its input is refused, and the next job has what was verified', async () => {
     const { cache } = newCache();
     const folder = await cache.folderOf(refOf('a'), call);

@@ -56,6 +56,7 @@ const wrongSpec: readonly (readonly [what: string, change: object, message: RegE
   ['no program', { program: undefined }, /spec\.program must be an object/],
   ['an image', { program: { image: 'x' } }, /runs commands only/],
   ['a command that is a text', { program: { command: 'node train.js' } }, /list of texts, not "node train.js"/],
+  ['a program without a name', { program: { command: ['', 'x'] } }, /command is empty/],
   ['no command', { program: { command: [] } }, /command is empty/],
   ['a command with a NUL', { program: { command: ['node', 'a\0b'] } }, /part 1 of the command contains a NUL/],
   ['a command with a number', { program: { command: ['node', 7] } }, /part 1 of the command .* is no text/],
@@ -65,6 +66,7 @@ const wrongSpec: readonly (readonly [what: string, change: object, message: RegE
   ['an input with a huge name', { inputs: { [huge]: ref } }, /^not a name of an input: "x{79}; use letters/],
   ['an input that is a text', { inputs: { data: 'file:///x' } }, /input data is not the reference .*: "file/],
   ['an input without digest', { inputs: { data: { ...ref, digest: undefined } } }, /input data is not the reference/],
+  ['an input without a place', { inputs: { data: { ...ref, uri: undefined } } }, /input data is not the reference/],
   ['code that is a path', { code: '../../x' }, /spec\.code is not the reference of an artifact .*: "\.\.\/\.\.\/x"/],
   ['code with a huge digest', { code: { ...ref, digest: huge } }, /spec\.code is not/],
   ['code of -1 bytes', { code: { ...ref, bytes: -1 } }, /spec\.code is not/],
@@ -78,9 +80,11 @@ const wrongSpec: readonly (readonly [what: string, change: object, message: RegE
   ['a variable with an equals sign', { env: { 'A=B': 'x' } }, /not a name of an environment variable/],
   ['a variable of ours', { env: { RETEMPO_JOB_FOLDER: '/' } }, /RETEMPO_ are set by Retempo/],
   ['a variable that is a number', { env: { A: 1 } }, /A: the value contains a NUL character or is no text/],
+  ['a variable with a NUL', { env: { A: '\0' } }, /A: the value contains a NUL character/],
   ['two replicas', { replicas: 2 }, /replicas must be 1, not 2/],
   ['no time', { timeoutMs: 0 }, /timeoutMs must be above 0/],
   ['endless time', { timeoutMs: Number.POSITIVE_INFINITY }, /timeoutMs/],
+  ['eleven years', { timeoutMs: 11 * 366 * 86_400_000 }, /at most ten years/],
   ['time as a text', { timeoutMs: '60s' }, /timeoutMs/],
 ];
 

@@ -1,5 +1,17 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
+import { basename } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { lastBytes, latestProgress, logTail, parseProgress, printable, rotateLog } from './log.js';
@@ -21,6 +33,8 @@ describe('progress', () => {
     ['{"epoch":"7/20","nested":{"a":1},"list":[1]}', { epoch: '7/20' }],
     ['{"loss":1,"__proto__":{"polluted":true},"constructor":"x"}', { loss: 1, constructor: 'x' }],
     ['{"level":"info","msg":"hello"}', null],
+    ['{"loss":1e999,"step":1}', { step: 1 }],
+    ['{"loss":null,"epoch":[]}', null],
     ['[{"progress":1}]', null],
     ['{"progress":1', null],
     ['progress 7', null],
@@ -72,6 +86,11 @@ describe('progress', () => {
     appendFileSync(path, 'x\n{"step":4}\n');
     expect(latestProgress(path)).toEqual({ step: 4 });
     expect(latestProgress(`${folder}/absent`)).toBeNull();
+    expect(latestProgress(fileWith('{"step":5}\n{"step":6}'))).toEqual({ step: 5 });
+    const rotated = fileWith(`${'log\n'.repeat(20)}{"step":7}\n`);
+    rotateLog(rotated, 50);
+    appendFileSync(rotated, 'log\n');
+    expect(latestProgress(rotated)).toEqual({ step: 7 });
   });
 });
 
@@ -84,6 +103,34 @@ describe('log', () => {
     expect(statSync(path).size).toBe(0);
     expect(readFileSync(`${path}.1`, 'utf8')).toBe(`${'a'.repeat(992)}the end\n`);
     expect(logTail({ stdout: path, stderr: `${folder}/absent` }, 8)).toBe('the end');
+  });
+
+  it('for whose older half there is no room is emptied all the same: that frees the disk', () => {
+    const path = fileWith('x'.repeat(5000));
+    symlinkSync('/dev/full', `${path}.1`);
+    rotateLog(path, 1000);
+    expect(statSync(path).size).toBe(0);
+    expect(readdirSync(folder)).not.toContain(`${basename(path)}.1`);
+  });
+
+  it('that its program empties while it is rotated is not waited for', () => {
+    const path = fileWith('x'.repeat(200_000));
+    const { readSync } = fs;
+    let reads = 0;
+    const emptied = (...input: Parameters<typeof fs.readSync>): number => {
+      if ((reads += 1) > 10) throw new Error('read again and again');
+      if (reads === 2) truncateSync(path, 0);
+      return readSync(...input);
+    };
+    Object.assign(fs, { readSync: emptied });
+    syncBuiltinESMExports();
+    try {
+      rotateLog(path, 150_000);
+    } finally {
+      Object.assign(fs, { readSync });
+      syncBuiltinESMExports();
+    }
+    expect([statSync(path).size, statSync(`${path}.1`).size, reads]).toEqual([0, 64 * 1024, 2]);
   });
 
   it('errors come before ordinary output; control characters of the program do no harm', () => {

@@ -41,6 +41,10 @@ describe('outcome of a program', () => {
     expect(end({ ...how, tail: '' }).message).toMatch(/^[^\n;]+; (look|raise|give)[^\n]+$/);
   });
 
+  it('costs nothing when the clock was set back meanwhile', () => {
+    expect(end({ endedAt: '2025-12-31T23:00:00.000Z' }).billedSeconds).toBe(0);
+  });
+
   it('keeps the sentence and as much of the end of the log as fits into 2 KiB', () => {
     const { message } = end({ exit: { code: 9, signal: null }, tail: `${'ü'.repeat(3000)}THE END` });
     expect(message.startsWith('exit code 9; look at its log and correct the program\n')).toBe(true);

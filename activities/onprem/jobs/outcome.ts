@@ -25,8 +25,7 @@ export interface EndOfProgram {
 /** A message of at most 2 KiB that keeps the sentence whole and as much of the end of the log as fits. */
 export function messageWithTail(sentence: string, tail: string): string {
   if (tail === '') return lastBytes(sentence, maxMessageBytes);
-  const room = maxMessageBytes - Buffer.byteLength(sentence) - 1;
-  return `${sentence}\n${lastBytes(tail, Math.max(0, room))}`;
+  return `${sentence}\n${lastBytes(tail, maxMessageBytes - Buffer.byteLength(sentence) - 1)}`;
 }
 
 const how = (exit: ProgramExit): string => {
