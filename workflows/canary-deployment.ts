@@ -354,6 +354,7 @@ class Canary {
     else {
       const by = this.desk.record('rejected', this.digests).by[0];
       this.state = giveUp(this.state, by?.reason ?? 'rejected', by?.actor ?? 'somebody', 'rejected').state;
+      this.looking?.cancel();
     }
     this.stopAsking();
     this.awake = true;

@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
 import type { CanaryInput, CanaryState, ReleaseSpec } from '@retempo/workflows/contracts';
-import { abort, approve, getRunStatus, resume, rollback } from '@retempo/workflows/messages';
+import { abort, approve, getRunStatus, reject, resume, rollback } from '@retempo/workflows/messages';
 import { button, bytes, useScriptedCanary } from '../support/scripted-canary.js';
 import { hold, look, trouble, type ScriptedWorld } from '../support/scripted-world.js';
 import { missingServer } from '../support/server-peer.js';
@@ -125,6 +125,19 @@ describe.skipIf(missing !== null)('a canary that is old', () => {
     expect((await canary.query(getRunStatus)).waitingFor).toBeNull();
     back.letGo();
     canaries.rolledBack(await canary.result());
+  });
+
+  it('a rejection does not wait for a look that hangs', async () => {
+    const stuck = hold();
+    world.next('observe', () => stuck.wait(() => look('continue')));
+    const canary = await canaries.start(...asking(Date.now() + 20 * minute));
+    await canary.executeUpdate(resume, { args: [button] });
+    await stuck.there;
+    expect(await canary.executeUpdate(reject, { args: [vote] })).toMatchObject({ done: true });
+    const result = await canary.result();
+    stuck.letGo();
+    expect(result.result).toBe('rejected');
+    canaries.rolledBack(result);
   });
 
   it('nor does one whose rollback waits for a write that is under way', async () => {
