@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PortError, type Call } from '../ports/index.js';
 import { checkCall } from './calls.js';
 import { codeOf } from './file-errors.js';
-import { livenessOf, ownIdentity, type ProcessIdentity } from '../processes/index.js';
+import { livenessOf, makeFolder, ownIdentity, type ProcessIdentity } from '../processes/index.js';
 
 // Mutual exclusion between processes without a server and without flock(2), which Node does not offer.
 //
@@ -155,7 +155,7 @@ async function exclusively<T>(
   work: (held: HeldLock) => Promise<T>
 ): Promise<T> {
   checkCall(call, `waiting for ${lock}`);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const nonce = randomBytes(12).toString('hex');
   const holder: Holder = { ...ownIdentity(), nonce };
   const mine = join(folder, `new.${nonce}`);

@@ -259,6 +259,28 @@ describe('what the file system refuses', () => {
     expect(await readdir(folder)).toEqual(['unmounted']);
   });
 
+  it.runIf(process.platform === 'linux')(
+    'a root in which nothing can be made is an error at once: Node’s own way to make folders never returns there',
+    () => {
+      const compiled = new URL('../dist/artifacts/file-store.js', import.meta.url).href;
+      const script = `
+        import { createFileStore } from ${JSON.stringify(compiled)};
+        const store = createFileStore({ root: '/proc' });
+        const call = { signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 };
+        const writes = [
+          () => store.put('a', Buffer.from('x'), { ifAbsent: true }, call),
+          () => store.upload.begin('a', 1, call),
+        ];
+        for (const write of writes) await write().then(() => console.log('done'), (error) => console.log(error.message));`;
+      // In a process of its own, which is ended when it hangs.
+      const options = { timeout: 60_000, killSignal: 'SIGKILL', encoding: 'utf8' } as const;
+      const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], options);
+      expect(said.trimEnd().split('\n')).toEqual(
+        ['write "a"', 'begin the upload of "a"'].map((what) => `cannot ${what}: there is no such file; check the path`)
+      );
+    }
+  );
+
   it('a key cannot be a file and a folder', async () => {
     await put('a', '1');
     await expect(put('a/b', '2')).rejects.toMatchObject({ class: 'Conflict' });

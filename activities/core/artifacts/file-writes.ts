@@ -1,11 +1,11 @@
 import { constants } from 'node:fs';
-import { copyFile, link, mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { copyFile, link, open, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PortError } from '../ports/index.js';
 import { codeOf } from './file-errors.js';
 import { removeDeadTickets } from './file-lock.js';
 import { inFolderOf, internalFolder } from './file-paths.js';
-import { livenessOfName, ownedName } from '../processes/index.js';
+import { livenessOfName, makeFolder, ownedName } from '../processes/index.js';
 
 /** Files of processes that cannot be looked at (other machine, other container) are left alone for this many ms. */
 const foreignLeftoverMs = 24 * 3600 * 1000;
@@ -39,7 +39,7 @@ export async function removeDeadWrites(base: string): Promise<void> {
 /** Gives `work` the path of a file that does not exist yet, on the same file system as the store, and cleans up after it. */
 export async function withTemporary<T>(base: string, work: (path: string) => Promise<T>): Promise<T> {
   const folder = join(base, internalFolder, 'tmp');
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const path = join(folder, ownedName());
   try {
     return await work(path);
