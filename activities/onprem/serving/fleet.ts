@@ -72,6 +72,8 @@ export function openFleet(options: {
         log: (message) => options.onProblem(`${version.id}: ${message}`),
       });
       servers.set(version.id, server);
+      // Its process was started before it was in the list.
+      options.onChange();
     },
     upstreamOf: (version) => servers.get(version)?.upstream(),
     metadataOf: (version) => servers.get(version)?.metadata(),
