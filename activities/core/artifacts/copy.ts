@@ -1,7 +1,6 @@
 import type { ArtifactRef } from '@retempo/workflows/contracts';
 import { PortError, type ArtifactStore, type Call } from '../ports/index.js';
-import { checkCall, forEachLimited } from './calls.js';
-import { assertKey } from './key.js';
+import { forEachLimited } from './calls.js';
 import { artifactFolder, manifestName, type ManifestFile } from './manifest.js';
 import { lanesOf, readInto, uploadObject, writeOnce } from './objects.js';
 import { partRange, partSizeBytes } from './part-size.js';
@@ -55,7 +54,6 @@ export async function copyArtifact(
   { from, to, concurrency = lanesOf(to.store) }: CopyInput,
   call: Call
 ): Promise<ArtifactRef> {
-  assertKey(to.prefix);
   const folder = artifactFolder(to.prefix, from.ref.digest);
   const target: ArtifactRef = { ...from.ref, uri: uriOf(to.store, folder) };
   const there = await to.store.head(folder + manifestName, call);
@@ -65,7 +63,6 @@ export async function copyArtifact(
   await checkListing(source, call);
   const inStore = source.store.root === to.store.root ? to.store.copy?.bind(to.store) : undefined;
   const one = (file: ManifestFile): Promise<void> => {
-    checkCall(call, `copying ${from.ref.uri}`);
     const key = folder + file.path;
     return writeOnce(to.store, key, file, call, () =>
       inStore === undefined

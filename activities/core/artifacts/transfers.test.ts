@@ -58,6 +58,32 @@ describe('transfers', () => {
     expect(copied).toEqual([]);
   });
 
+  it('A4: a copy goes nowhere outside the store, and one that nobody waits for goes no further', async () => {
+    const ref = await sealed({ a: 'one', b: 'two' });
+    const from = { stores: stores(), ref };
+    const outside = ['', '/', '..', 'replicas/../..', 'replicas/', '.retempo-store', 'a\\b'];
+    for (const prefix of outside)
+      await expect(copyArtifact({ from, to: { store, prefix } }, call()), prefix).rejects.toMatchObject({
+        class: 'InvalidSpec',
+      });
+    const controller = new AbortController();
+    const cancelling: ArtifactStore = {
+      ...store,
+      async copy(source, target, options) {
+        await store.copy?.(source, target, options);
+        controller.abort();
+      },
+    };
+    const cancelled = copyArtifact(
+      { from, to: { store: cancelling, prefix: 'replicas' }, concurrency: 1 },
+      { ...call(), signal: controller.signal }
+    );
+    await expect(cancelled).rejects.toMatchObject({ class: 'Cancelled' });
+    const copied: string[] = [];
+    for await (const key of store.list('replicas/', call())) copied.push(key);
+    expect(copied).toEqual([expect.stringMatching(/\/a$/)]);
+  });
+
   it.each<[string, number, RegExp]>([
     ['more', 1, /gave more bytes than were asked for/],
     ['fewer', -1, /ends after 2 bytes, expected 3 or more/],
