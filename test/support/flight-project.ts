@@ -60,17 +60,21 @@ const defaults = {
   retrain: { on: { drift: true }, cooldown: '2s', atMost: { runs: 50, per: '30d' } },
 } as const;
 
-const config = {
+const configOf = (endpoint: object) => ({
   sites: {
-    'onprem.east': { pools: { cpu: { slots: 2 } }, stopGrace: '2s', endpoints: { 'flight-delay': {} } },
+    'onprem.east': { pools: { cpu: { slots: 2 } }, stopGrace: '2s', endpoints: { 'flight-delay': endpoint } },
     'onprem.west': { pools: { cpu: { slots: 2 } }, stopGrace: '2s' },
   },
   endpoints: { 'flight-delay': { site: 'onprem.east' } },
   limits: { heartbeat: '3s', noWorkerAfter: '4s', capacityAfter: '30s', drain: '2s', stickyTimeout: '1s' },
-};
+});
 
-/** Makes the project; nothing is started. */
-export async function createFlightProject(name: string, sections: Sections = {}): Promise<FlightProject> {
+/** Makes the project; nothing is started. `endpoint` are the settings of its endpoint. */
+export async function createFlightProject(
+  name: string,
+  sections: Sections = {},
+  endpoint: object = {}
+): Promise<FlightProject> {
   await mkdir(outputs, { recursive: true });
   const folder = await mkdtemp(join(outputs, `${name}-`));
   for (const part of ['train.js', 'predict.js', 'lib', 'package.json']) {
@@ -79,7 +83,7 @@ export async function createFlightProject(name: string, sections: Sections = {})
   const live = join(folder, 'live');
   await mkdir(live);
   await mkdir(join(folder, 'models'));
-  await writeFile(join(folder, 'retempo.yaml'), stringify(config));
+  await writeFile(join(folder, 'retempo.yaml'), stringify(configOf(endpoint)));
   const model = async (change: Sections): Promise<void> => {
     const merged = Object.fromEntries(
       [...new Set([...Object.keys(defaults), ...Object.keys(change)])].map((section) => [

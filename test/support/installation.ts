@@ -57,12 +57,14 @@ const call = () => ({ signal: AbortSignal.timeout(60_000), deadlineMs: Date.now(
 export async function startInstallation(options: {
   readonly name: string;
   readonly sections?: Sections;
+  /** Settings of its endpoint. */
+  readonly endpoint?: object;
   readonly limits?: Partial<Installation['limits']>;
   readonly workers?: boolean;
   /** Dynamic configuration of the server. */
   readonly dynamicConfig?: { readonly [key: string]: number };
 }): Promise<TestInstallation> {
-  const project = await createFlightProject(options.name, options.sections);
+  const project = await createFlightProject(options.name, options.sections, options.endpoint);
   const { config } = await loadProject({ folder: project.folder, providers: [onprem()] });
   const { dynamicConfig = {} } = options;
   const server = await startDevServer({ stateFolder: config.stateFolder, dynamicConfig });
