@@ -163,7 +163,7 @@ describe('supervisors of a site', () => {
   });
 
   it('inputs that are not there end the job; what a store says is shown short and without control characters', async () => {
-    const hostile = `gone \u001b[2J${'x'.repeat(5000)}`;
+    const hostile = `gone \u001b[2J${'x'.repeat(5000)}\u001b[2J`;
     const missing = newSite(() => Promise.reject(new PortError('NotFound', hostile)));
     await missing.open().create(intentOf(['x']), call);
     const ended = await untilEnded(missing);
