@@ -124,7 +124,8 @@ describe.skipIf(missing !== null)('kill -9 of the worker', () => {
     it.each(named(waysBack))('%s', async (title, points) => {
       await report.timed(title, async () => {
         const before = (await world.status()).champion;
-        const runId = await world.retrain(title);
+        // The points of the store are on both ways; each way is a request of its own.
+        const runId = await world.retrain(`${title}, on the way back`);
         await world.until('the candidate has weight', world.weights, (weights) => Object.keys(weights).length === 2);
         const strikes = await strikeAt(world, points);
         await world.starters.rollback({ model, actor: 'ann', reason: 'chaos' });

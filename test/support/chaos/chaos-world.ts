@@ -139,6 +139,7 @@ export async function startChaosWorld(options: {
       const asked = { model, source: 'chaos', id: why, cause: why, kind: 'person', actor: 'ann', force: true } as const;
       const answer = await starters.requestRetrain(asked);
       if (answer.runId === undefined) throw new Error(`no run: ${answer.reason}`);
+      if (answer.repeated) throw new Error(`"${why}" was asked for before, and started ${answer.runId}`);
       return answer.runId;
     },
     status: () => client.workflow.getHandle(governorId(model)).query(getStatus),
