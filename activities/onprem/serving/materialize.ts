@@ -7,6 +7,8 @@ import { errorCode } from '../jobs/atomic-file.js';
 import { digestFolder, filesFolder, recordFile, sha256Text, type VersionRecord } from './version-folder.js';
 
 const abandonedAfterMs = 24 * 3_600_000;
+// A retirement may take the folder away as soon as it is there; twice in one call is no coincidence any more.
+const maxAttempts = 3;
 
 function readRecord(folder: string): { record: VersionRecord; filesDigest: string } | undefined {
   try {
@@ -37,7 +39,9 @@ function removeAbandoned(versionsFolder: string): void {
  * whole or not at all, and two callers at the same time end with one folder.
  *
  * @returns SHA-256 of the version's record, by which its files are checked again when they are loaded.
- * @throws PortError class `Conflict` when the version id belongs to another artifact, `Integrity` when its record cannot be read; what `materialize` throws otherwise.
+ * @throws PortError class `Conflict` when the version id belongs to another artifact, `Integrity` when its record cannot be read,
+ * `ServiceFault` when the folder goes away again and again or a folder without a record is in its place; what `materialize`
+ * throws otherwise.
  */
 export async function materializeVersion(options: {
   readonly versionsFolder: string;
@@ -49,13 +53,19 @@ export async function materializeVersion(options: {
   const { versionsFolder, version, artifact } = options;
   const folder = join(versionsFolder, version);
   mkdirSync(versionsFolder, { recursive: true, mode: 0o700 });
-  for (;;) {
+  for (let attempt = 0; ; attempt++) {
     const present = readRecord(folder);
     if (present !== undefined) {
       if (present.record.digest === artifact.digest) return present.filesDigest;
       throw new PortError(
         'Conflict',
         `version ${version} is ${present.record.digest} and can never be ${artifact.digest}; give the new bytes a new version id`
+      );
+    }
+    if (attempt === maxAttempts) {
+      throw new PortError(
+        'ServiceFault',
+        `the files of version ${version} were put at ${folder} ${maxAttempts} times and have no ${recordFile} there; look who removes them, delete what is left of the folder, then deploy the version again`
       );
     }
     removeAbandoned(versionsFolder);
