@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync, statSync, truncateSync } from 'node:fs';
 import { get } from 'node:http';
 import type { ModelServerMessage } from './model-server-main.js';
 import { identityOf, type ProcessIdentity } from '@retempo/activities/processes';
@@ -16,6 +16,7 @@ const healthStrikes = 3;
 const firstPauseMs = 100;
 const longestPauseMs = 30_000;
 const stableAfterMs = 60_000;
+/** Looked at when a server starts and with its health: what it writes in between comes on top. */
 const maxServerLogBytes = 4 * 1024 * 1024;
 
 export interface ModelServerMetadata {
@@ -83,14 +84,15 @@ export function superviseModelServer(options: {
   let pauseMs = firstPauseMs;
   const isStopping = () => stopping;
 
+  // A log that is too large begins anew. The server appends to it, so that its next line is the first one then.
+  function boundLog(): void {
+    const size = statSync(options.logFile, { throwIfNoEntry: false })?.size ?? 0;
+    if (size > maxServerLogBytes) truncateSync(options.logFile);
+  }
+
   function start(): ChildProcess {
-    let flags = 'a';
-    try {
-      if (statSync(options.logFile).size > maxServerLogBytes) flags = 'w';
-    } catch {
-      // No log yet.
-    }
-    const log = openSync(options.logFile, flags);
+    boundLog();
+    const log = openSync(options.logFile, 'a');
     try {
       return spawn(process.execPath, [options.program, ...options.arguments], { stdio: ['ignore', log, log, 'ipc'] });
     } finally {
@@ -141,6 +143,11 @@ export function superviseModelServer(options: {
     let strikes = 0;
     let answered = 0;
     for (;;) {
+      try {
+        boundLog();
+      } catch {
+        // No reason to end a server that serves: the next start tells what is wrong with the log.
+      }
       try {
         if (metadata === undefined)
           metadata = (await getJson(port, options.metadataPath, healthTimeoutMs)) as ModelServerMetadata;
