@@ -79,9 +79,7 @@ export function manifestProblem(manifest: Manifest): string | undefined {
       if (file !== undefined) return `"${file}" is a file and also the folder of "${path}"; rename one`;
     }
   }
-  const unsorted = manifest.files.some(
-    (file, index) => index > 0 && (manifest.files[index - 1]?.path ?? '') >= file.path
-  );
+  const unsorted = manifest.files.some((file, index) => (manifest.files[index - 1]?.path ?? '') >= file.path);
   return unsorted ? 'the files of the manifest are not in order' : undefined;
 }
 
