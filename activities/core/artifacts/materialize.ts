@@ -121,8 +121,8 @@ export async function materialize(
       } catch (error) {
         const code = codeOf(error);
         if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-        // Somebody else filled the folder meanwhile: as good, if it is the same artifact.
-        await isThere(folder, manifest, call);
+        // Somebody else filled the folder meanwhile: as good, if it is the same artifact, and there to stay.
+        if (!(await isThere(folder, manifest, call))) throw error;
       }
     });
   } finally {

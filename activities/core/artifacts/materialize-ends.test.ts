@@ -1,0 +1,102 @@
+import fs from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { ArtifactRef } from '@retempo/workflows/contracts';
+import type { ArtifactStore } from '../ports/index.js';
+import { ownedName } from '../processes/index.js';
+import { createFileStore } from './file-store.js';
+import { materialize } from './materialize.js';
+import { sealFolder } from './seal.js';
+import { createStores } from './stores.js';
+
+// How a copy into a folder ends when something is in its way; whatever happens, nothing unfinished stays beside it.
+
+let temporary: string;
+let store: ArtifactStore;
+let ref: ArtifactRef;
+let reads: string[];
+let whenRead: (key: string) => void;
+let abort: AbortController;
+const target = () => join(temporary, 'target');
+const fetch = () =>
+  materialize(
+    { stores: createStores([store]), ref, folder: target() },
+    { signal: abort.signal, deadlineMs: Date.now() + 60_000 }
+  );
+const beside = async () => (await readdir(temporary)).filter((name) => name.startsWith('.'));
+
+beforeEach(async () => {
+  temporary = await mkdtemp(join(tmpdir(), 'retempo-materialize-ends-'));
+  abort = new AbortController();
+  reads = [];
+  whenRead = () => undefined;
+  const source = join(temporary, 'source');
+  for (const folder of ['store', 'source']) await mkdir(join(temporary, folder));
+  await writeFile(join(source, 'model'), 'bytes');
+  const files = createFileStore({ root: join(temporary, 'store') });
+  const call = { signal: abort.signal, deadlineMs: Date.now() + 60_000 };
+  ref = await sealFolder({ store: files, folder: source, prefix: 'versions/m' }, call);
+  store = {
+    ...files,
+    read(key, ...input) {
+      reads.push(key);
+      whenRead(key);
+      return files.read(key, ...input);
+    },
+  };
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+  await rm(temporary, { recursive: true, force: true });
+});
+
+describe('A3: a folder', () => {
+  it('that holds the artifact is not fetched again', async () => {
+    await fetch();
+    reads = [];
+    await fetch();
+    expect(reads.filter((key) => key.endsWith('/model'))).toEqual([]);
+  });
+
+  it('that is a file is refused, and left as it is', async () => {
+    await writeFile(target(), 'theirs');
+    await expect(fetch()).rejects.toThrow(target());
+    expect(await readFile(target(), 'utf8')).toBe('theirs');
+    expect([reads.filter((key) => key.endsWith('/model')), await beside()]).toEqual([[], []]);
+  });
+
+  it('with a link in it is somebody else’s', async () => {
+    await mkdir(target());
+    await symlink('nowhere', join(target(), 'link'));
+    await expect(fetch()).rejects.toMatchObject({ class: 'Conflict' });
+  });
+
+  it('that nobody waits for any more while it is looked at is no conflict', async () => {
+    await fetch();
+    whenRead = () => abort.abort();
+    await expect(fetch()).rejects.toMatchObject({ class: 'Cancelled' });
+  });
+
+  it.each([
+    ['EIO', /put the artifact at/],
+    ['ENOTEMPTY', /put the artifact at/],
+  ])('that cannot be put in its place (%s) was not fetched, and nothing stays beside it', async (code, says) => {
+    vi.spyOn(fs, 'rename').mockRejectedValue(Object.assign(new Error(`${code}: not now`), { code }));
+    syncBuiltinESMExports();
+    await expect(fetch()).rejects.toThrow(says);
+    expect([await beside(), (await readdir(temporary)).includes('target')]).toEqual([[], false]);
+  });
+});
+
+it('A6: what a dead process has begun goes with all that is in it', async () => {
+  const [host = '', pid = '', , random = ''] = ownedName().split('-');
+  const dead = `.target.partial.${[host, pid, 'ffffffffff', random].join('-')}`;
+  await mkdir(join(temporary, dead, 'deep'), { recursive: true });
+  await writeFile(join(temporary, dead, 'deep', 'half'), 'x');
+  await fetch();
+  expect(await beside()).toEqual([]);
+});
