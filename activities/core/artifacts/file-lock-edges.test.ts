@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Call } from '../ports/index.js';
+import { identityOf, ownIdentity } from '../processes/index.js';
+import { removeDeadTickets, takeOver, withFileLock } from './file-lock.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'retempo-lock-edges-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 });
+const hold = (name: string, holder: object, nonce: string) =>
+  writeFile(join(folder, name), JSON.stringify({ ...holder, nonce }));
+
+async function deadIdentity(): Promise<object> {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+  const identity = identityOf(child.pid ?? 0);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  if (identity === null) throw new Error('it never ran');
+  return identity;
+}
+
+describe('G6: a lock', () => {
+  it('that cannot be read is told, not waited for', async () => {
+    await writeFile(join(folder, 'lock'), 'no JSON');
+    await expect(withFileLock(folder, 'lock', call(), () => Promise.resolve())).rejects.toThrow('JSON');
+    expect(await readdir(folder)).toEqual(['lock']);
+  });
+
+  it('that cannot be made is told, not waited for', async () => {
+    const made = withFileLock(folder, join('nowhere', 'lock'), call(), () => Promise.resolve());
+    await expect(made).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('that somebody else has taken over meanwhile is left to him', async () => {
+    await withFileLock(folder, 'lock', call(), () => hold('lock', ownIdentity(), 'theirs'));
+    expect(JSON.parse(await readFile(join(folder, 'lock'), 'utf8'))).toMatchObject({ nonce: 'theirs' });
+  });
+
+  it('of another machine that is gone already is not taken over: whoever wants it begins again', async () => {
+    const foreign = { ...ownIdentity(), host: 'elsewhere', boot: 'another', nonce: 'x' };
+    await hold('new.y', ownIdentity(), 'y');
+    expect(await takeOver(join(folder, 'lock'), foreign, join(folder, 'new.y'))).toBe(false);
+    expect(await readdir(folder)).toEqual(['new.y']);
+  });
+});
+
+describe('A6: removing tickets of killed processes', () => {
+  it('leaves one that is only half written, and goes on with the others', async () => {
+    const dead = await deadIdentity();
+    await writeFile(join(folder, 'new.1'), '');
+    await hold('new.2', dead, '2');
+    await removeDeadTickets(folder);
+    expect(await readdir(folder)).toEqual(['new.1']);
+  });
+
+  it('never takes a lock for a ticket, whatever its name', async () => {
+    await hold('new', await deadIdentity(), '1');
+    await removeDeadTickets(folder);
+    expect(await readdir(folder)).toEqual(['new']);
+  });
+});
