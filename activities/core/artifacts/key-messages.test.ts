@@ -21,7 +21,7 @@ describe('A4: keys', () => {
   });
 
   it.each([[undefined], [7], [null], [{}]])('that are no text are refused, not tripped over: %j', (key) => {
-    expect(() => assertKey(key as unknown as string)).toThrow(`the key ${String(JSON.stringify(key))} is not a string`);
+    expect(() => assertKey(key as string)).toThrow(`the key ${JSON.stringify(key)} is not a string`);
   });
 
   it('are shown whole when they are short, and by their beginning when they are long', () => {
