@@ -66,7 +66,6 @@ export function openFront(options: {
     client.head = undefined;
     client.busy = false;
     client.sinceMs = Date.now();
-    if (client.socket.destroyed) return;
     const bytes = encodeResponse(status, body, { keepAlive, extra });
     if (keepAlive) writeSoon(client.socket, bytes);
     else {
@@ -171,11 +170,12 @@ export function openFront(options: {
       head: undefined,
       busy: false,
       sinceMs: Date.now(),
-      closing: draining,
+      closing: false,
     };
     clients.add(client);
     socket.on('data', (chunk) => onData(client, chunk));
-    socket.on('error', () => socket.destroy());
+    // An error ends the socket: `close` follows.
+    socket.on('error', () => undefined);
     socket.on('close', () => clients.delete(client));
   });
   server.maxConnections = limits.maxConnections;
@@ -189,7 +189,7 @@ export function openFront(options: {
     while (clients.size > 0 && Date.now() < untilMs) {
       for (const client of clients) {
         // A connection that is in the middle of a request may finish it; an idle one has nothing to lose.
-        if (!client.busy && client.head === undefined && client.received.held === 0 && !client.closing) {
+        if (client.head === undefined && client.received.held === 0) {
           client.closing = true;
           endSoon(client.socket);
         }
