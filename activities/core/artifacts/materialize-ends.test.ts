@@ -18,7 +18,6 @@ let temporary: string;
 let store: ArtifactStore;
 let ref: ArtifactRef;
 let reads: string[];
-let whenRead: (key: string) => void;
 let abort: AbortController;
 const target = () => join(temporary, 'target');
 const fetch = () =>
@@ -32,7 +31,6 @@ beforeEach(async () => {
   temporary = await mkdtemp(join(tmpdir(), 'retempo-materialize-ends-'));
   abort = new AbortController();
   reads = [];
-  whenRead = () => undefined;
   const source = join(temporary, 'source');
   for (const folder of ['store', 'source']) await mkdir(join(temporary, folder));
   await writeFile(join(source, 'model'), 'bytes');
@@ -43,7 +41,6 @@ beforeEach(async () => {
     ...files,
     read(key, ...input) {
       reads.push(key);
-      whenRead(key);
       return files.read(key, ...input);
     },
   };
@@ -77,7 +74,12 @@ describe('A3: a folder', () => {
 
   it('that nobody waits for any more while it is looked at is no conflict', async () => {
     await fetch();
-    whenRead = () => abort.abort();
+    const { readdir: list } = fs;
+    vi.spyOn(fs, 'readdir').mockImplementation((...input) => {
+      if (input[0] === target()) abort.abort();
+      return list(...input);
+    });
+    syncBuiltinESMExports();
     await expect(fetch()).rejects.toMatchObject({ class: 'Cancelled' });
   });
 

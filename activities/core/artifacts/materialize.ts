@@ -119,8 +119,6 @@ export async function materialize(
       try {
         await rename(partial, folder);
       } catch (error) {
-        const code = codeOf(error);
-        if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
         // Somebody else filled the folder meanwhile: as good, if it is the same artifact, and there to stay.
         if (!(await isThere(folder, manifest, call))) throw error;
       }
