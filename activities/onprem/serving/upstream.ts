@@ -84,7 +84,7 @@ export function openUpstream(options: { readonly port: number; readonly maxBodyB
   }
 
   function drop(connection: Connection, outcome: UpstreamOutcome): void {
-    if (!connections.delete(connection)) return;
+    connections.delete(connection);
     const at = idle.indexOf(connection);
     if (at >= 0) idle.splice(at, 1);
     connection.socket.destroy();
@@ -137,13 +137,11 @@ export function openUpstream(options: { readonly port: number; readonly maxBodyB
       });
     };
     socket.on('error', (error) => lost(`: ${error.message}`));
-    socket.on('close', () => lost(''));
     socket.on('end', () => lost(''));
     return connection;
   }
 
   function next(): void {
-    if (closed) return;
     while (queue.length > 0 && connections.size < maxConnections) {
       const exchange = queue.shift();
       if (exchange !== undefined) start(openConnection(), exchange);
