@@ -7,6 +7,8 @@ const withHeader = (line: string) => read(`GET / HTTP/1.1\r\nHost: x\r\n${line}`
 describe('request heads', () => {
   it.each([
     ['a header without a colon', 'Nothing', 400],
+    ['a space before the colon', 'Content-Length : 5', 400],
+    ['a folded line', ' folded: yes', 400],
     ['a header without a name', ': nothing', 400],
     ['a length without digits', 'Content-Length:', 400],
     ['a length beyond what a number holds', `Content-Length: ${'9'.repeat(16)}`, 400],
