@@ -44,7 +44,7 @@ import {
   weighted,
   type EndpointWriter,
 } from './endpoint-writer.js';
-import { historyBeyond } from './history-length.js';
+import { heedCancellation, historyBeyond } from './history-length.js';
 import { checkButton } from './message-checks.js';
 import { abort, getRunStatus, pause, promote, resume, rollback, type Button, type ButtonAnswer } from './messages.js';
 import { controlWrites, looksAt } from './proxies.js';
@@ -167,6 +167,7 @@ class Canary {
       const done = this.state.rollback === null ? await this.look() : await this.end();
       if (done !== null) return done;
       if (historyBeyond(eventsBeforeContinue)) {
+        await heedCancellation();
         const { state, epoch, revisions, judged, desk } = this;
         await continueAsNew<typeof canaryDeployment>({
           ...this.input,

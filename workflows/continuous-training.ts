@@ -42,7 +42,7 @@ import {
 import { controlReads, controlWrites } from './proxies.js';
 import { governorBoard } from './governor-board.js';
 import { GovernorMemory, recoverGovernor, type GovernorInput } from './governor-memory.js';
-import { historyBeyond } from './history-length.js';
+import { heedCancellation, historyBeyond } from './history-length.js';
 import {
   checkButton,
   checkConfigure,
@@ -171,6 +171,7 @@ class Governor {
   }
 
   private async beginAnew(): Promise<never> {
+    await heedCancellation();
     const { installation, spec, specDigest, monitorResets } = this;
     const carried = { ...this.memory.handOver!, monitorResets };
     return continueAsNew<typeof continuousTraining>({ v: 1, installation, spec, specDigest, ...carried });

@@ -128,8 +128,11 @@ describe.skipIf(missing !== null)('drift: windows, alarm, one retrain', () => {
     });
     const status = await test.until('the run', test.status, ({ running }) => running !== null);
     expect(status.sentence).toContain('loss drifted: logLoss');
-    const record = await decisions();
-    const started = record.filter(({ by, what }) => by === 'governor' && what.startsWith('accepted:'));
+    // A run is in the status as soon as it is decided, and on record before it starts.
+    const accepted = (list: Awaited<ReturnType<typeof decisions>>) =>
+      list.filter(({ by, what }) => by === 'governor' && what.startsWith('accepted:'));
+    const record = await test.until('the record', decisions, (list) => accepted(list).length > 0);
+    const started = accepted(record);
     expect(started).toHaveLength(1);
     expect(started[0]!.runId).toBe(status.running!.runId);
     const ended = record.find(({ by }) => by === 'release')!;

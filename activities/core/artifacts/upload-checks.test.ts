@@ -23,11 +23,11 @@ describe('A1: an upload to a file store', () => {
     const { id } = await upload.begin('a', 3, call());
     const other = { key: 'b', id };
     for (const use of [
-      upload.confirmed(other, call()),
-      upload.part(other, 1, Buffer.from('one'), call()),
-      upload.complete(other, [], call()),
+      () => upload.confirmed(other, call()),
+      () => upload.part(other, 1, Buffer.from('one'), call()),
+      () => upload.complete(other, [], call()),
     ]) {
-      await expect(use).rejects.toMatchObject({ class: 'InvalidSpec' });
+      await expect(use()).rejects.toMatchObject({ class: 'InvalidSpec' });
     }
   });
 
