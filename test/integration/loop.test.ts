@@ -244,7 +244,11 @@ describe.skipIf(missing !== null)('the loop: first release, canary, refusals, op
   });
 
   it('a run without the data it needs says what is missing, holds, and resume ends the hold', async () => {
-    await test.project.model({ data: { split: { train: '700d', gap: '0d', evaluate: '7d' } } });
+    await test.project.model({
+      data: { split: { train: '700d', gap: '0d', evaluate: '7d' } },
+      // The hold would end by itself with the cooldown.
+      retrain: { cooldown: '1h' },
+    });
     await test.apply();
     const decision = await test.ended(await test.retrain('too long a window'));
     expect([decision.what, decision.reason]).toEqual(['noData', expect.stringContaining('not enough data yet')]);
