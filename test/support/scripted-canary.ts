@@ -23,8 +23,12 @@ export const button = { actor: 'ann', reason: 'because' };
  * Canaries of `candidate` against `champion` in a scripted world, for the tests of a `describe`. Call it in the body.
  *
  * @param into Takes the installation and the world before every test.
+ * @param dynamicConfig Settings of the server.
  */
-export function useScriptedCanary(into: (test: ScriptedInstallation, world: ScriptedWorld) => void) {
+export function useScriptedCanary(
+  into: (test: ScriptedInstallation, world: ScriptedWorld) => void,
+  dynamicConfig?: Parameters<typeof useScriptedInstallation>[2]
+) {
   let test: ScriptedInstallation;
   let world: ScriptedWorld;
   let started = 0;
@@ -33,7 +37,8 @@ export function useScriptedCanary(into: (test: ScriptedInstallation, world: Scri
       [test, world] = opened;
       into(test, world);
     },
-    () => [endpoint]
+    () => [endpoint],
+    dynamicConfig
   );
 
   /** Another world within the same test. */

@@ -6,14 +6,16 @@ import { startScriptedInstallation, type ScriptedInstallation, type ScriptedWorl
  *
  * @param into Takes both before every test.
  * @param workflowIds Workflows that a test may have left, ended after it.
+ * @param dynamicConfig Settings of the server.
  */
 export function useScriptedInstallation(
   into: (test: ScriptedInstallation, world: ScriptedWorld) => void,
-  workflowIds: () => readonly string[]
+  workflowIds: () => readonly string[],
+  dynamicConfig?: Parameters<typeof startScriptedInstallation>[0]
 ): void {
   let test: ScriptedInstallation;
   beforeAll(async () => {
-    test = await startScriptedInstallation();
+    test = await startScriptedInstallation(dynamicConfig);
   });
   afterAll(() => test?.close());
   beforeEach(() => into(test, test.begin()));

@@ -296,14 +296,19 @@ export interface ScriptedInstallation {
   begin(): ScriptedWorld;
   /** A cancellation has reached the workflow, and it has decided what to do. */
   handled(handle: WorkflowHandle): Promise<void>;
+  /** What happens while this runs reaches the workflows at once, in one task, when it is over. Sites answer meanwhile. */
+  whileAway(happens: () => Promise<void>): Promise<void>;
   /** Ends what a test that failed has left behind: it would speak to the world of the next one. */
   end(...workflowIds: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function startScriptedInstallation(): Promise<ScriptedInstallation> {
+/** @param dynamicConfig Settings of the server, such as when it suggests to begin anew. */
+export async function startScriptedInstallation(
+  dynamicConfig: { readonly [key: string]: number } = {}
+): Promise<ScriptedInstallation> {
   const folder = await mkdtemp(join(tmpdir(), 'retempo-scripted-'));
-  const server = await startDevServer({ stateFolder: folder, uiPort: null });
+  const server = await startDevServer({ stateFolder: folder, uiPort: null, dynamicConfig });
   const native = await NativeConnection.connect({ address: server.address });
   const connection = await Connection.connect({ address: server.address });
   const workflowBundle = await bundleWorkflowCode({
@@ -311,21 +316,25 @@ export async function startScriptedInstallation(): Promise<ScriptedInstallation>
   });
   let world = new ScriptedWorld();
   const sites = ['onprem.east', 'onprem.west'].flatMap((site) => siteRoles.map((role) => siteQueue(site, role)));
-  const workers = await Promise.all(
-    [controlQueue, ...sites].map((taskQueue) => {
-      const names = Object.keys(world.activities(taskQueue)) as Name[];
-      const now = (name: Name) => (input: never) => world.activities(taskQueue)[name](input);
-      return Worker.create({
-        connection: native,
-        taskQueue,
-        // A test that failed may have left a call that nobody lets go.
-        shutdownForceTime: '5 seconds',
-        activities: Object.fromEntries(names.map((name) => [name, now(name)])),
-        ...(taskQueue === controlQueue ? { workflowBundle } : {}),
-      });
-    })
-  );
-  const running = Promise.all(workers.map((worker) => worker.run()));
+  const serve = async (taskQueue: string) => {
+    const names = Object.keys(world.activities(taskQueue)) as Name[];
+    const now = (name: Name) => (input: never) => world.activities(taskQueue)[name](input);
+    const worker = await Worker.create({
+      connection: native,
+      taskQueue,
+      // A test that failed may have left a call that nobody lets go.
+      shutdownForceTime: '5 seconds',
+      activities: Object.fromEntries(names.map((name) => [name, now(name)])),
+      ...(taskQueue === controlQueue ? { workflowBundle } : {}),
+    });
+    const running = worker.run();
+    return async () => {
+      worker.shutdown();
+      await running;
+    };
+  };
+  let endControl = await serve(controlQueue);
+  const endSites = await Promise.all(sites.map(serve));
   const client = new Client({ connection });
   return {
     client,
@@ -339,6 +348,11 @@ export async function startScriptedInstallation(): Promise<ScriptedInstallation>
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     },
+    async whileAway(happens) {
+      await endControl();
+      await happens();
+      endControl = await serve(controlQueue);
+    },
     async end(...workflowIds) {
       for (const id of workflowIds)
         await client.workflow
@@ -347,8 +361,7 @@ export async function startScriptedInstallation(): Promise<ScriptedInstallation>
           .catch(() => undefined);
     },
     async close() {
-      for (const worker of workers) worker.shutdown();
-      await running;
+      await Promise.all([endControl, ...endSites].map((end) => end()));
       await native.close();
       await connection.close();
       await server.stop();
