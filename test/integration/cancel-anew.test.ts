@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { continuousTraining } from '@retempo/workflows';
 import { controlQueue, governorId } from '@retempo/workflows/contracts';
 import { pause, triggersReported } from '@retempo/workflows/messages';
-import { endpoint, useScriptedCanary } from '../support/scripted-canary.js';
+import { useScriptedCanary } from '../support/scripted-canary.js';
 import { useScriptedInstallation } from '../support/scripted-tests.js';
 import {
   hold,
