@@ -188,7 +188,7 @@ describe.skipIf(missing !== null)('the loop: first release, canary, refusals, op
   it('5: with a holdback the champion stays warm and keeps its share until the bake is over', async () => {
     await test.project.model({
       gate: { metrics: { auc: { atLeast: 0.5 } }, slices: 'none', minRows: 500 },
-      release: { steps: [50], holdback: '10%', bake: '4s', lookEvery: '500ms' },
+      release: { steps: [50], holdback: '10%', bake: '10s', lookEvery: '500ms' },
     });
     await test.apply();
     const { champion } = await test.status();
