@@ -92,10 +92,14 @@ function put(source, text) {
 function test(source, mostMs) {
   const projects = options.project.flatMap((name) => ['--project', name]);
   const chosen = options.tests === undefined ? ['related', source] : ['run', ...options.tests];
-  const child = spawn('npx', ['vitest', ...chosen, '--run', '--bail', '1', ...projects], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-  });
+  const child = spawn(
+    process.execPath,
+    ['node_modules/vitest/vitest.mjs', ...chosen, '--run', '--bail', '1', ...projects],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    }
+  );
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += data));
   return new Promise((resolve) => {
