@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPortError, PortError, type ArtifactStore, type Part, type UploadRef } from '../ports/index.js';
 import { checkCall } from './calls.js';
@@ -14,7 +14,7 @@ import { publishExclusively, syncFile, withTemporary, writeDurably } from './fil
 // An upload is a folder: `about.json`, the growing file `data`, and one empty marker file per confirmed part, whose name
 // holds size and digest. A marker appears after its bytes are in the file, so a killed process leaves no false marker.
 // Only a crash of the machine can lose written bytes: markers carry the boot id, and those of an earlier boot are believed
-// after the bytes have been read again.
+// after the bytes have been read again. So are two markers of one part, which twins with other bytes can leave.
 
 interface About {
   readonly v: 1;
@@ -27,8 +27,11 @@ interface Marker extends Part {
   readonly name: string;
 }
 
-const markerName = (part: Part, boot: string): string =>
-  `part-${part.number}-${part.size}-${part.digest.slice('sha256:'.length)}-${boot.slice(0, 8) || 'none'}`;
+/** Names the start of this machine in a marker; `none` where the system does not tell. */
+const bootMark = (): string => ownIdentity().boot.slice(0, 8) || 'none';
+
+const markerName = (part: Part): string =>
+  `part-${part.number}-${part.size}-${part.digest.slice('sha256:'.length)}-${bootMark()}`;
 
 function parseMarker(name: string): Marker | undefined {
   const match = /^part-(\d+)-(\d+)-([0-9a-f]{64})-(\w+)$/.exec(name);
@@ -111,17 +114,18 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
   }
 
   async function confirmedMarkers(folder: string, about: About): Promise<readonly Marker[]> {
-    const { boot } = ownIdentity();
-    const good: Marker[] = [];
-    for (const marker of await markersOf(folder)) {
+    const markers = await markersOf(folder);
+    const good = new Map<number, Marker>();
+    for (const [index, marker] of markers.entries()) {
       const { from, to } = partRange(about.size, marker.number);
-      if (marker.boot !== (boot.slice(0, 8) || 'none')) {
+      const isContested = [markers[index - 1], markers[index + 1]].some((other) => other?.number === marker.number);
+      if (isContested || marker.boot !== bootMark()) {
         const digest = await digestPart(await readRange(join(folder, 'data'), from, to));
         if (digest !== marker.digest) continue;
       }
-      if (good.at(-1)?.number !== marker.number) good.push(marker);
+      good.set(marker.number, marker);
     }
-    return good;
+    return [...good.values()];
   }
 
   return {
@@ -177,11 +181,11 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
           ) {
             return { number, size: bytes.length, digest };
           }
-          for (const marker of earlier) await unlink(join(folder, marker.name)).catch(() => undefined);
+          for (const marker of earlier) await rm(join(folder, marker.name), { force: true });
         }
         const [digest] = await Promise.all([digestPart(bytes), writeAt(join(folder, 'data'), bytes, range.from)]);
         const part: Part = { number, size: bytes.length, digest };
-        await writeFile(join(folder, markerName(part, ownIdentity().boot)), '');
+        await writeFile(join(folder, markerName(part)), '');
         return part;
       }),
 
@@ -232,7 +236,11 @@ export function fileUploads(root: string): ArtifactStore['upload'] {
         });
         const uploads: UploadRef[] = [];
         for (const id of ids.filter((name) => /^[0-9a-f]{32}$/.test(name))) {
-          const text = await readFile(join(folder, id, 'about.json'), 'utf8').catch(() => undefined);
+          const text = await readFile(join(folder, id, 'about.json'), 'utf8').catch((error: unknown) => {
+            // Completed or aborted meanwhile.
+            if (codeOf(error) === 'ENOENT') return undefined;
+            throw error;
+          });
           if (text === undefined) continue;
           const { key } = JSON.parse(text) as About;
           if (key.startsWith(prefix)) uploads.push({ key, id });
