@@ -1,10 +1,13 @@
-import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, type FileHandle } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ArtifactStore, Call } from '../ports/index.js';
 import { createFileStore } from './file-store.js';
+import { materialize } from './materialize.js';
 import { partSizeBytes } from './part-size.js';
+import { sealFolder } from './seal.js';
+import { createStores } from './stores.js';
 
 // What a machine that loses power would keep. No test can take the power away: what can be seen is what is brought to the disk
 // (`fsync`), and what readers see at that moment. Each synchronisation is really made, and written down with its moment.
@@ -46,7 +49,7 @@ afterEach(async () => {
 const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 });
 const inodeOf = async (...path: string[]): Promise<bigint> => (await stat(join(root, ...path), { bigint: true })).ino;
 /** Synchronised folders, from the moment on that readers saw `text`. */
-const foldersAfter = (text: string) =>
+const foldersAfter = (text: string | null) =>
   synced.filter(({ isFolder, seen }) => isFolder && seen === text).map(({ inode }) => inode);
 const bytesBefore = (text: string | null) => synced.filter(({ isFolder, seen }) => !isFolder && seen === text);
 
@@ -103,4 +106,31 @@ describe('A1: on the disk before anybody sees it, and its name before it is conf
     expect(bytesBefore(null)).toEqual([{ inode: await inodeOf(key), isFolder: false, size: 5n, seen: null }]);
     expect(foldersAfter('bytes')).toContain(await inodeOf('versions', 'm'));
   });
+});
+
+it('A3: a folder that is fetched is on the disk before it has its name, and its name before it is confirmed', async () => {
+  const files = { model: 'bytes', 'deep/er/names': 'names', 'deep/empty': '' };
+  const source = join(root, 'source');
+  await mkdir(join(source, 'deep', 'er'), { recursive: true });
+  for (const [path, text] of Object.entries(files)) await writeFile(join(source, path), text);
+  const ref = await sealFolder({ store, folder: source, prefix: 'versions' }, call());
+  const target = ['new', 'too', 'target'];
+  look = async () => (await readdir(join(root, ...target)).catch(() => null))?.sort().join() ?? null;
+  const fetch = () => materialize({ stores: createStores([store]), ref, folder: join(root, ...target) }, call());
+
+  synced = [];
+  await fetch();
+  const inodes = async (paths: readonly string[]) =>
+    (await Promise.all(paths.map((path) => inodeOf(...target, path)))).sort();
+  const written = Object.entries(files).map(async ([path, { length }]) => [await inodeOf(...target, path), length]);
+  const flushed = bytesBefore(null).map(({ inode, size }) => [inode, Number(size)]);
+  expect(new Map(flushed as [])).toEqual(new Map((await Promise.all(written)) as []));
+  expect(foldersAfter(null).sort()).toEqual(await inodes(['', 'deep', 'deep/er']));
+  const above = [await inodeOf('new', 'too'), await inodeOf('new'), await inodeOf()];
+  expect(foldersAfter('deep,model')).toEqual(above);
+
+  // A killed process may have given the name, and told nobody.
+  synced = [];
+  await fetch();
+  expect(foldersAfter('deep,model')).toEqual(above.slice(0, 1));
 });

@@ -10,15 +10,20 @@ import { livenessOfName, makeFolder, ownedName } from '../processes/index.js';
 /** Files of processes that cannot be looked at (other machine, other container) are left alone for this many ms. */
 const foreignLeftoverMs = 24 * 3600 * 1000;
 
+/** Makes the names in a folder durable; systems that cannot do it are left as they are. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
 /**
  * Makes the name of `path` in its folder durable, and those of the folders above it up to `uppermost`, the first that was made
- * for it; systems that cannot do it are left as they are.
+ * for it.
  */
 export async function syncFolderOf(path: string, uppermost = path): Promise<void> {
   for (let name = path; ; name = dirname(name)) {
-    const handle = await open(dirname(name), 'r').catch(() => undefined);
-    await handle?.sync().catch(() => undefined);
-    await handle?.close();
+    await syncFolder(dirname(name));
     if (name.length <= uppermost.length) return;
   }
 }

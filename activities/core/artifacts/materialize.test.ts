@@ -67,6 +67,23 @@ describe('A3: a folder that is there already', () => {
     await expect(fetch(meanwhile)).rejects.toMatchObject({ class: 'Conflict' });
     expect(await readdir(target())).toEqual(['theirs']);
   });
+
+  it('is as good when somebody else fetches the same meanwhile', async () => {
+    let isFirst = true;
+    const meanwhile: ArtifactStore = {
+      ...store,
+      async *read(key, ...input) {
+        if (key.endsWith('/model') && isFirst) {
+          isFirst = false;
+          await fetch();
+        }
+        yield* store.read(key, ...input);
+      },
+    };
+    await fetch(meanwhile);
+    expect(await readFile(join(target(), 'model'), 'utf8')).toBe('bytes');
+    expect((await readdir(temporary)).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
 });
 
 describe('A6: what was begun', () => {

@@ -1,11 +1,12 @@
 import { mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isPortError, PortError, type Call } from '../ports/index.js';
-import { checkCall } from './calls.js';
+import { checkCall, forEachLimited } from './calls.js';
 import { codeOf, guarded } from './file-errors.js';
+import { syncFile, syncFolder, syncFolderOf } from './file-writes.js';
 import { listFolder } from './folder.js';
 import type { Manifest } from './manifest.js';
-import { livenessOfName, ownedName } from '../processes/index.js';
+import { livenessOfName, makeFolder, ownedName } from '../processes/index.js';
 import { checkListing, checkSizes, openArtifact, readVerified, type ArtifactInput } from './read.js';
 import { hashLocal } from './seal.js';
 
@@ -62,10 +63,27 @@ async function isThere(folder: string, manifest: Manifest, call: Call): Promise<
   }
 }
 
+/** Files that are brought to the disk at once. */
+const syncLanes = 4;
+
+/** Waits until the files of an artifact, and their names, are on the disk. */
+async function syncFiles(folder: string, { files }: Manifest, call: Call): Promise<void> {
+  await forEachLimited(files, syncLanes, async ({ path }) => {
+    checkCall(call, `writing ${folder}`);
+    await syncFile(join(folder, path));
+  });
+  const folders = new Set([folder]);
+  for (const { path } of files) {
+    for (let above = dirname(path); above !== '.'; above = dirname(above)) folders.add(join(folder, above));
+  }
+  await forEachLimited(folders, syncLanes, syncFolder);
+}
+
 /**
  * Puts a verified copy of an artifact into a local folder, which must be absent or empty, or hold this very artifact (then
  * it is verified and left as it is). The folder appears whole: bytes are written to a folder beside it, which is renamed when
- * every digest has matched. Unfinished folders of killed processes are removed.
+ * every digest has matched and all is on the disk: a machine that loses power keeps the whole folder or none. Unfinished
+ * folders of killed processes are removed.
  *
  * @throws PortError `Integrity` for any byte, file or name that is not as the manifest says, `NotFound` without the
  * artifact, `Conflict` when the folder holds something else.
@@ -77,22 +95,24 @@ export async function materialize(
   const artifact = await openArtifact(input, call);
   const { manifest } = artifact.sealed;
   const folder = resolve(input.folder);
-  if (await isThere(folder, manifest, call)) return;
+  if (await isThere(folder, manifest, call)) return syncFolderOf(folder);
   await checkListing(artifact, call);
   await checkSizes(artifact, call);
 
   const parent = dirname(folder);
   const prefix = `.${basename(folder)}.partial.`;
-  await guarded(`write to ${parent}`, async () => {
-    await mkdir(parent, { recursive: true });
+  const made = await guarded(`write to ${parent}`, async () => {
+    const uppermost = makeFolder(parent);
     for (const name of await namesIn(parent)) {
       if (!name.startsWith(prefix) || livenessOfName(name.slice(prefix.length)) !== 'dead') continue;
       await rm(join(parent, name), { recursive: true, force: true });
     }
+    return uppermost;
   });
   const partial = join(parent, prefix + ownedName());
   try {
     await guarded(`write to ${partial}`, async () => {
+      await mkdir(partial);
       for (const { path } of manifest.files) {
         await mkdir(dirname(join(partial, path)), { recursive: true });
         await writeFile(join(partial, path), '', { flag: 'wx' });
@@ -115,6 +135,7 @@ export async function materialize(
       input.concurrency
     );
     await guarded(`put the artifact at ${folder}`, async () => {
+      await syncFiles(partial, manifest, call);
       await rmdir(folder).catch(() => undefined);
       try {
         await rename(partial, folder);
@@ -122,6 +143,7 @@ export async function materialize(
         // Somebody else filled the folder meanwhile: as good, if it is the same artifact, and there to stay.
         if (!(await isThere(folder, manifest, call))) throw error;
       }
+      await syncFolderOf(folder, made);
     });
   } finally {
     await rm(partial, { recursive: true, force: true });

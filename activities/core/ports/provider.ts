@@ -22,7 +22,10 @@ export interface Pool {
 export interface ProviderContext {
   /** Folder for the provider's own state. */
   readonly stateFolder: string;
-  /** Downloads an artifact into an empty folder and verifies every byte; throws class `Integrity` otherwise. */
+  /**
+   * Downloads an artifact into an empty folder and verifies every byte; throws class `Integrity` otherwise. What it has
+   * brought is on the disk when it returns.
+   */
   materialize(ref: ArtifactRef, folder: string, call: Call): Promise<void>;
   /** Resolves `secret:<name>`; throws class `AuthDenied` when unknown. */
   secret(name: string): Promise<string>;

@@ -13,7 +13,8 @@ afterEach(() => rmSync(folder, { recursive: true }));
 it('makes what is missing with the given rights, and leaves what is there', () => {
   mkdirSync(join(folder, 'a'), { mode: 0o755 });
   symlinkSync(join(folder, 'a'), join(folder, 'link'));
-  for (const path of ['a/b/c', 'a/b/c', 'link/d']) makeFolder(join(folder, path), 0o700);
+  const made = ['a/b/c', 'a/b/c', 'link/d'].map((path) => makeFolder(join(folder, path), 0o700));
+  expect(made).toEqual([join(folder, 'a/b'), undefined, join(folder, 'link/d')]);
   expect(readdirSync(join(folder, 'a'))).toEqual(['b', 'd']);
   expect(['a', 'a/b', 'a/b/c'].map((path) => statSync(join(folder, path)).mode & 0o777)).toEqual([0o755, 0o700, 0o700]);
 });

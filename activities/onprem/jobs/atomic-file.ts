@@ -18,7 +18,8 @@ export const errorCode = (error: unknown): string | undefined =>
     ? error.code
     : undefined;
 
-function syncFolder(folder: string): void {
+/** Waits until the names in a folder are on the disk. */
+export function syncFolder(folder: string): void {
   const descriptor = openSync(folder, 'r');
   try {
     fsyncSync(descriptor);

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { type Call, PortError, type ProviderContext } from '@retempo/activities/ports';
 import type { ArtifactRef, VersionId } from '@retempo/workflows/contracts';
-import { errorCode } from '../jobs/atomic-file.js';
+import { errorCode, syncFolder } from '../jobs/atomic-file.js';
 import { digestFolder, filesFolder, recordFile, sha256Text, type VersionRecord } from './version-folder.js';
 
 const abandonedAfterMs = 24 * 3_600_000;
@@ -36,7 +36,7 @@ function removeAbandoned(versionsFolder: string): void {
 
 /**
  * Brings a version's files to disk, verified, under their own folder; at once when they are there already. The folder appears
- * whole or not at all, and two callers at the same time end with one folder.
+ * whole or not at all, also when the machine loses power, and two callers at the same time end with one folder.
  *
  * @returns SHA-256 of the version's record, by which its files are checked again when they are loaded.
  * @throws PortError class `Conflict` when the version id belongs to another artifact, `Integrity` when its record cannot be read,
@@ -56,7 +56,10 @@ export async function materializeVersion(options: {
   for (let attempt = 0; ; attempt++) {
     const present = readRecord(folder);
     if (present !== undefined) {
-      if (present.record.digest === artifact.digest) return present.filesDigest;
+      if (present.record.digest === artifact.digest) {
+        syncFolder(versionsFolder);
+        return present.filesDigest;
+      }
       throw new PortError(
         'Conflict',
         `version ${version} is ${present.record.digest} and can never be ${artifact.digest}; give the new bytes a new version id`
@@ -76,6 +79,7 @@ export async function materializeVersion(options: {
       const files = await digestFolder(join(temporary, filesFolder));
       const record: VersionRecord = { v: 1, version, digest: artifact.digest, files };
       writeFileSync(join(temporary, recordFile), JSON.stringify(record), { flush: true });
+      syncFolder(temporary);
       renameSync(temporary, folder);
     } catch (error) {
       rmSync(temporary, { recursive: true, force: true });
