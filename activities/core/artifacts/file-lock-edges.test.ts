@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Call } from '../ports/index.js';
 import { identityOf, ownIdentity } from '../processes/index.js';
@@ -14,7 +15,10 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 });
+const call = (timeoutMs = 30_000): Call => ({
+  signal: new AbortController().signal,
+  deadlineMs: Date.now() + timeoutMs,
+});
 const hold = (name: string, holder: object, nonce: string) =>
   writeFile(join(folder, name), JSON.stringify({ ...holder, nonce }));
 
@@ -31,6 +35,19 @@ describe('G6: a lock', () => {
   it('that cannot be read is told, not waited for', async () => {
     await writeFile(join(folder, 'lock'), 'no JSON');
     await expect(withFileLock(folder, 'lock', call(), () => Promise.resolve())).rejects.toThrow('JSON');
+    expect(await readdir(folder)).toEqual(['lock']);
+  });
+
+  it('of which nobody can be seen to hold it is waited for only as long as the call lasts', async () => {
+    // Taken and released again and again it looks the same: the name is taken, and nothing is found there.
+    await symlink('nowhere', join(folder, 'lock'));
+    const late = withFileLock(folder, 'lock', call(100), () => Promise.resolve());
+    await expect(late).rejects.toMatchObject({ class: 'DeadlineExceeded' });
+    const controller = new AbortController();
+    const waiting = withFileLock(folder, 'lock', { ...call(), signal: controller.signal }, () => Promise.resolve());
+    while ((await readdir(folder)).length < 2) await sleep(5);
+    controller.abort();
+    await expect(waiting).rejects.toMatchObject({ class: 'Cancelled' });
     expect(await readdir(folder)).toEqual(['lock']);
   });
 

@@ -89,9 +89,9 @@ async function acquire(lock: string, mine: string, call: Call): Promise<void> {
   for (let round = 0; ; round++) {
     if (await linked(mine, lock)) return;
     const holder = await holderOf(lock);
-    if (holder === undefined) continue;
-    if (await takeOver(lock, holder, mine)) return;
-    checkCall(call, `waiting for process ${holder.pid} on ${holder.host} to release ${lock}`);
+    if (holder !== undefined && (await takeOver(lock, holder, mine))) return;
+    const by = holder === undefined ? '' : ` by process ${holder.pid} on ${holder.host}`;
+    checkCall(call, `waiting until ${lock} is released${by}`);
     await sleep(1 + Math.random() * Math.min(25, 2 + round));
   }
 }

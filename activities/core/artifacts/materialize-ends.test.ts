@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs/promises';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +92,33 @@ describe('A3: a folder', () => {
     syncBuiltinESMExports();
     await expect(fetch()).rejects.toThrow(says);
     expect([await beside(), (await readdir(temporary)).includes('target')]).toEqual([[], false]);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('fetching', () => {
+  it('leaves no file open', async () => {
+    await fetch();
+    const opened = await Promise.all(
+      (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
+    );
+    expect(opened.filter((path) => path.startsWith(temporary))).toEqual([]);
+  });
+
+  it('to where no folder can be made is an error at once: Node’s own way to make folders never returns there', () => {
+    const compiled = new URL('../dist/artifacts/index.js', import.meta.url).href;
+    const script = `
+      import { createFileStore, createStores, materialize } from ${JSON.stringify(compiled)};
+      const stores = createStores([createFileStore({ root: ${JSON.stringify(join(temporary, 'store'))} })]);
+      const call = { signal: new AbortController().signal, deadlineMs: Date.now() + 30_000 };
+      for (const folder of ['/proc/target', '/proc/new/target'])
+        await materialize({ stores, ref: ${JSON.stringify(ref)}, folder }, call).catch((error) => console.log(error.message));`;
+    // In a process of its own, which is ended when it hangs.
+    const options = { timeout: 60_000, killSignal: 'SIGKILL', encoding: 'utf8' } as const;
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], options);
+    expect(said.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/^cannot write to \/proc\/\.target\.partial\..*: there is no such file; check the path$/),
+      'cannot write to /proc/new: there is no such file; check the path',
+    ]);
   });
 });
 
