@@ -1,4 +1,15 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,6 +27,16 @@ const serve = (units: UnitCounts, revision: number, version: string, who: readon
   for (const one of who) units.add(revision, version, one);
 };
 const versions = ['v1', 'v2'];
+/** How often this process holds a file open. */
+const timesOpen = (path: string): number =>
+  readdirSync('/proc/self/fd').filter((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`) === path;
+    } catch {
+      // The descriptor with which the folder was read.
+      return false;
+    }
+  }).length;
 
 describe('units', () => {
   it('are counted once, however often they come, per revision and version', () => {
@@ -66,6 +87,7 @@ describe('units on disk', () => {
     await before.flush();
     serve(before, 1, 'v1', names(50, 60));
     await Promise.all([before.flush(), before.flush()]);
+    expect(statSync(join(folder, 'r1-v1')).size).toBe(60 * 8);
     const after = openUnitCounts(folder);
     expect(after.read(versions, [1]).units).toEqual({ v1: 60, v2: 0 });
     serve(after, 1, 'v1', names(0, 61));
@@ -111,15 +133,47 @@ describe('units on disk', () => {
     expect(openUnitCounts(folder).read(['v1'], [1]).units).toEqual({ v1: 10 });
   });
 
-  it('leave the disk when their revision is old, never before', async () => {
+  it('that come while others are written are written with the next ones', async () => {
+    const units = openUnitCounts(folder);
+    serve(units, 1, 'v1', names(0, 10));
+    const writing = units.flush();
+    serve(units, 1, 'v1', names(10, 13));
+    await writing;
+    await units.flush();
+    expect(statSync(join(folder, 'r1-v1')).size).toBe(13 * 8);
+    expect(openUnitCounts(folder).read(['v1'], [1]).units).toEqual({ v1: 13 });
+  });
+
+  it('leave no file open, neither when they are written nor when the disk is full', async () => {
+    const units = openUnitCounts(folder);
+    const path = join(folder, 'r1-v1');
+    serve(units, 1, 'v1', names(0, 10));
+    symlinkSync('/dev/full', path);
+    await expect(units.flush()).rejects.toThrow('ENOSPC');
+    expect(timesOpen('/dev/full')).toBe(0);
+    rmSync(path);
+    await units.flush();
+    expect(timesOpen(path)).toBe(0);
+    expect(openUnitCounts(folder).read(['v1'], [1]).units).toEqual({ v1: 10 });
+  });
+
+  it('are not there for what was only asked for', async () => {
+    const units = openUnitCounts(folder);
+    expect(units.read(versions, [1, 2]).units).toEqual({ v1: 0, v2: 0 });
+    await units.flush();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('leave the disk when their revision is old, never before, and nothing else does', async () => {
+    writeFileSync(join(folder, 'notes'), 'of somebody else');
     const units = openUnitCounts(folder);
     for (let revision = 1; revision <= 70; revision++) {
       serve(units, revision, 'v1', names(0, revision));
       await units.flush();
     }
     expect(units.read(['v1'], [21]).units).toEqual({ v1: 21 });
-    const left = readdirSync(folder).map((name) => Number(/^r(\d+)-v1$/.exec(name)?.[1]));
-    expect(left.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 64 }, (_, i) => i + 7));
+    const left = readdirSync(folder).toSorted();
+    expect(left).toEqual(['notes', ...Array.from({ length: 64 }, (_, i) => `r${i + 7}-v1`)].toSorted());
     // A request that was on its way all the while.
     serve(units, 60, 'v1', ['late']);
     await units.flush();
