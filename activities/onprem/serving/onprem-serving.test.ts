@@ -211,16 +211,20 @@ describe('router', () => {
     }
   });
 
-  it('removes the files of a retired version and keeps its id taken', async () => {
-    const site = openSite();
+  it('ends the server of a retired version at once, removes its files and keeps its id taken', async () => {
+    // Nothing is on the way, so nothing is waited for, however long a request may take.
+    const site = openSite({ requestTimeoutMs: 3_600_000 });
     await site.deployReady('v1', good);
     await site.weights({ v1: 100 });
     await site.deployReady('v2', same);
+    const [server1, server2] = site.process().servers;
     const folder = join(site.root, endpoint, 'versions', 'v2');
     expect(existsSync(folder)).toBe(true);
     await site.serving.retire({ key: 'k', endpoint, version: 'v2', epoch: 1 }, newCall());
     await site.until((state) => !state.busy);
     expect(existsSync(folder)).toBe(false);
+    expect(server2 === undefined || isAlive(server2)).toBe(false);
+    expect(site.process().servers).toEqual([server1]);
     await expect(site.deploy('v2', { 'model.onnx': good })).rejects.toMatchObject({ class: 'Conflict' });
   });
 

@@ -199,6 +199,7 @@ describe('ports of an endpoint', () => {
     ['/counts', '{"versions":"v1"}', 'versions must be an array'],
     ['/counts', `{"versions":[${'"v",'.repeat(10_001)}"v"]}`, 'at most 10,000'],
     ['/flush', '[]', 'must be an object'],
+    ['/flush', `{"${'x'.repeat(1_000)}":1}`, `unknown key "${'x'.repeat(80)}"; known`],
   ])('the admin port refuses %s %j, and nothing changes', async (path, body, message) => {
     const { adminPort, token } = router();
     const before = readFileSync(routerFiles(join(root, endpoint)).record, 'utf8');
@@ -272,7 +273,7 @@ describe('ports of an endpoint', () => {
       '/retire': { version: notVersion, epoch: notWhole },
       '/counts': {
         versions: [...notList, ...notVersion.map((version) => [version])],
-        revisions: [...notList.slice(1), ...[null, 7, '7', 'r', 'r-1', 'r1.5', 'größe', long].map((one) => [one])],
+        revisions: [...notList.slice(1), ...[null, 7, '7', ['r1'], 'r', 'r-1', 'r1.5', 'größe', long].map((one) => [one])],
         slowOverMs: [null, '5', true, -1, [5], { x: 1 }],
       },
       '/flush': {},

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { type Call, isPortError, PortError } from '@retempo/activities/ports';
 import { readJson, replaceJson } from '../jobs/atomic-file.js';
 import { isAlive, signalProcess } from '@retempo/activities/processes';
@@ -36,9 +36,38 @@ export function hasDied(files: RouterFiles): boolean {
   return found !== null && !found.stopped && !isAlive(found.process);
 }
 
-function lastLines(path: string): string {
-  if (!existsSync(path)) return 'it wrote no log';
-  return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-2).join(' | ').slice(-1_000);
+/** A router process that was started here. */
+interface Started {
+  /** Set once it has ended. */
+  ended?: { readonly code: number | null; readonly how: string };
+  /** How long its log was before: what stands there is of other routers. */
+  readonly logBytes: number;
+}
+
+function start(files: RouterFiles, after: string): Started {
+  const log = openSync(files.routerLog, 'a', 0o600);
+  try {
+    const started: Started = { logBytes: fstatSync(log).size };
+    const child = spawn(process.execPath, [programPath('router-main'), `--state=${files.folder}`, `--after=${after}`], {
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
+    child.on('error', ({ message }) => (started.ended = { code: null, how: message }));
+    child.on(
+      'exit',
+      (code, signal) => (started.ended = { code, how: `it ended with ${signal ?? `exit code ${code}`}` })
+    );
+    child.unref();
+    return started;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Why a router ended that did not come up: what it wrote to its log, and how it ended if that is nothing. */
+function reasonOf({ ended, logBytes }: Started, log: string): string {
+  const text = existsSync(log) ? readFileSync(log).subarray(logBytes).toString('utf8').trimEnd() : '';
+  return text === '' ? `${ended?.how}, without a word in ${log}` : text.split('\n').slice(-2).join(' | ').slice(-1_000);
 }
 
 /**
@@ -58,26 +87,10 @@ export async function ensureRouterProcess(
     const after = lifeOf(readJson(files.process) as RouterProcess | null);
     mkdirSync(files.logs, { recursive: true, mode: 0o700 });
     replaceJson(files.config, config);
-    const log = openSync(files.routerLog, 'a', 0o600);
-    const ended: { code?: number | null } = {};
-    try {
-      const child = spawn(
-        process.execPath,
-        [programPath('router-main'), `--state=${files.folder}`, `--after=${after}`],
-        {
-          detached: true,
-          stdio: ['ignore', log, log],
-        }
-      );
-      child.on('error', () => (ended.code = null));
-      child.on('exit', (code) => (ended.code = code));
-      child.unref();
-    } finally {
-      closeSync(log);
-    }
-    while (ended.code === undefined) {
-      const started = runningRouter(files);
-      if (started !== undefined) return started;
+    const started = start(files, after);
+    while (started.ended === undefined) {
+      const up = runningRouter(files);
+      if (up !== undefined) return up;
       if (call.signal.aborted)
         throw new PortError(
           'Cancelled',
@@ -92,10 +105,10 @@ export async function ensureRouterProcess(
       await sleep(pollEveryMs);
     }
     // Somebody else's router was faster, or it cannot run here.
-    if (ended.code !== alreadyRunningExitCode || Date.now() > untilMs) {
+    if (started.ended.code !== alreadyRunningExitCode) {
       throw new PortError(
         'ServiceFault',
-        `the router of ${config.endpoint} cannot run: ${lastLines(files.routerLog)}; correct that, then repeat the call`
+        `the router of ${config.endpoint} cannot run: ${reasonOf(started, files.routerLog)}; correct that, then repeat the call`
       );
     }
     await sleep(pollEveryMs);
