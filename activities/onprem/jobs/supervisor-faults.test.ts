@@ -5,7 +5,7 @@ import type { JobOutcome } from '@retempo/workflows/contracts';
 import { describe, expect, it } from 'vitest';
 import { createJson } from './atomic-file.js';
 import { identityOf, isAlive } from '@retempo/activities/processes';
-import { jobMarker, jobPaths, journalPath, type StateRecord, type SupervisorOrder } from './layout.js';
+import { jobMarker, jobPaths, journalPath, readState, type StateRecord, type SupervisorOrder } from './layout.js';
 import { processesOf } from './job-processes.js';
 import {
   endOf,
@@ -15,20 +15,22 @@ import {
   outcomeOf,
   programOf,
   root,
+  runSupervisor,
   startMarked,
   startsOf,
   startSupervisor,
   startWith,
 } from './supervised.test.support.js';
 
-/** The first five times that this phase of a job is to be written, the disk is full. */
-const fullFor = (key: string, phase: StateRecord['phase']): string => `
+/** So many times that this phase of a job is to be written, the disk is full, and `meanwhile` happens. */
+const fullFor = (key: string, phase: StateRecord['phase'], times = 5, meanwhile = ''): string => `
   let refusals = 0;
   const rename = fs.renameSync;
   fs.renameSync = (from, to) => {
-    const isRefused = to === ${JSON.stringify(jobPaths(root, key).state)} && refusals < 5 && JSON.parse(fs.readFileSync(from, 'utf8')).phase === ${JSON.stringify(phase)};
+    const isRefused = to === ${JSON.stringify(jobPaths(root, key).state)} && refusals < ${times} && JSON.parse(fs.readFileSync(from, 'utf8')).phase === ${JSON.stringify(phase)};
     if (!isRefused) return rename(from, to);
     refusals += 1;
+    ${meanwhile}
     throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
   };`;
 
@@ -46,6 +48,32 @@ describe('supervisor, at a bad moment', () => {
     expect(readFileSync(`${root}/${key}.note`, 'utf8')).toContain('"launching"');
     expect(startsOf(key)).toBe(1);
     expect(outcomeOf(key)?.result).toBe('succeeded');
+  });
+
+  it('J4 a job that is stopped while the disk does not take the note of its start is never started', async () => {
+    const key = newJob();
+    const { stop } = jobPaths(root, key);
+    const tries = `${root}/${key}.tries`;
+    const stopping = fullFor(key, 'launching', 5, `fs.writeFileSync(${JSON.stringify(stop)}, '{"v":1}');`);
+    const noting = `
+      childProcess.spawn = () => {
+        fs.writeFileSync(${JSON.stringify(tries)}, '');
+        throw new Error('started');
+      };`;
+    expect(await endOf(startWith(stopping + noting, orderFor(key, 50)))).toBe(0);
+    expect(outcomeOf(key)).toMatchObject({ result: 'stopped', class: 'Cancelled' });
+    expect(existsSync(tries)).toBe(false);
+    expect(readFileSync(journalPath(root), 'utf8')).not.toContain(`"event":"started","key":"${key}"`);
+  });
+
+  it('J7 a machine that shuts down while the disk does not take the note of a start leaves the job to the next supervisor', async () => {
+    const key = newJob();
+    const ending = fullFor(key, 'launching', 2, `process.kill(process.pid, 'SIGTERM');`);
+    expect(await endOf(startWith(ending, orderFor(key, 50)))).toBe(0);
+    expect(readState(jobPaths(root, key))?.phase).toBe('preparing');
+    expect(await runSupervisor(key, 0)).toBe(0);
+    expect(outcomeOf(key)?.result).toBe('succeeded');
+    expect(startsOf(key)).toBe(1);
   });
 
   it('a program that runs is written down as soon as the disk takes it', async () => {

@@ -141,10 +141,15 @@ async function startProgram(job: Supervision): Promise<void> {
   try {
     ledger.record({ v: 1, phase: 'preparing' });
     prepareWorkspace(paths, order, spec.parameters);
-    if (isStopRequested(paths)) return await end(job, stoppedBeforeStart(), null);
     ledger.record({ v: 1, phase: 'launching' });
     // Without this line on disk a successor could start the program a second time.
-    while (!ledger.flush()) await job.tick();
+    while (!ledger.flush()) {
+      await job.tick();
+      // What is on disk lets the next supervisor begin anew.
+      if (job.isInterrupted()) return;
+    }
+    // As late as can be: the folders and a full disk may have taken long.
+    if (isStopRequested(paths)) return await end(job, stoppedBeforeStart(), null);
     program = await launch({
       command,
       folder: paths.work,
