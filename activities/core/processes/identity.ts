@@ -97,10 +97,6 @@ export function ownIdentity(): ProcessIdentity {
   return own;
 }
 
-/** Whether two identities name one process. */
-export const sameProcess = (a: ProcessIdentity, b: ProcessIdentity): boolean =>
-  a.pid === b.pid && a.started === b.started && a.boot === b.boot && a.pidSpace === b.pidSpace && a.host === b.host;
-
 /** Whether a process still runs; `unknown` when it belongs to another machine or container. A zombie is dead. */
 export function livenessOf(identity: ProcessIdentity): 'alive' | 'dead' | 'unknown' {
   const here = ownPlace();

@@ -6,7 +6,6 @@ export {
   livenessOf,
   ownIdentity,
   processStat,
-  sameProcess,
   signalProcess,
   type ProcessIdentity,
   type ProcessStat,

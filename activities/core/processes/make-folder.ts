@@ -13,8 +13,8 @@ export function makeFolder(folder: string, mode?: number): string | undefined {
   try {
     mkdirSync(folder, { mode });
   } catch (error) {
-    // Made by somebody else meanwhile.
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !isFolder(folder)) throw error;
+    // Unless somebody else has made it meanwhile.
+    if (!isFolder(folder)) throw error;
   }
   return above ?? folder;
 }
