@@ -33,11 +33,10 @@ export function processesOf(marker: string, leader: ProcessIdentity | null): Job
   const found: JobProcess[] = [];
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    if (!Number.isInteger(pid)) continue;
     const stat = processStat(pid);
     if (stat === null || hasEnded(stat)) continue;
-    const inSession = session !== null && stat.session === session.pid && stat.startTicks >= Number(session.started);
-    if (!inSession && !environmentOf(pid).includes(marker)) continue;
+    if (stat.session !== session?.pid && !environmentOf(pid).includes(marker)) continue;
     found.push({ ...ownIdentity(), pid, started: String(stat.startTicks), group: stat.group });
   }
   return found;
