@@ -27,8 +27,9 @@ export async function startSupervisor(order: SupervisorOrder): Promise<ProcessId
     const identity = child.pid === undefined ? null : identityOf(child.pid);
     await new Promise<void>((resolve, reject) => {
       child.once('error', reject);
-      const stdin = child.stdin;
-      if (stdin === null) return;
+      const { pid, stdin } = child;
+      // Not started: `error` comes, and where no file could be opened there is no stdin.
+      if (pid === undefined || stdin === null) return;
       // A supervisor that ended before it read everything says why in its log.
       stdin.once('error', () => resolve());
       stdin.end(`${JSON.stringify(order)}\n`, () => resolve());

@@ -112,12 +112,4 @@ describe('supervisor', () => {
       expect(processesOf(jobMarker(root, key), null)).toEqual([]);
     }
   );
-
-  it('half an order starts nothing', async () => {
-    const key = newJob();
-    expect(await endOf(startSupervisor('{"v":1,"root":'))).toBe(1);
-    await sleep(200);
-    expect(readState(jobPaths(root, key))).toBeNull();
-    expect(startsOf(key)).toBe(0);
-  });
 });
