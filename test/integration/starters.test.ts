@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
 import { createStarters } from '@retempo/starters';
 import { startDevServer, type DevServer } from '@retempo/workers';
 import { controlQueue, governorId } from '@retempo/workflows/contracts';
@@ -173,6 +174,24 @@ async function expectAway(client: Client, timeoutMs: number): Promise<void> {
   }
 }
 
+/** gRPC status of what the server does not know. */
+const notFound = 5;
+
+/** Returns when the server has an update that waits for a worker: it answers for those that it knows. */
+async function untilTaken(connection: Connection, updateId: string): Promise<void> {
+  const updateRef = { workflowExecution: { workflowId: governorId('asleep') }, updateId };
+  for (;;) {
+    try {
+      await connection.workflowService.pollWorkflowExecutionUpdate({ namespace: 'default', updateRef });
+      return;
+    } catch (error) {
+      const code: number | null = isGrpcServiceError(error) ? error.code : null;
+      if (code !== notFound) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 describe.skipIf(missing !== null)('starters and a Temporal server that goes away', () => {
   let folder: string;
   let server: DevServer;
@@ -202,16 +221,13 @@ describe.skipIf(missing !== null)('starters and a Temporal server that goes away
   });
 
   it('killed while it has a request, it is away: nobody can know whether the request will be carried out', async () => {
-    const asked = createStarters({ client, timeoutMs: 5_000 }).requestRetrain({
-      model: 'asleep',
-      ...request,
-      id: 'order-3',
-    });
+    const id = 'order-3';
+    const asked = createStarters({ client, timeoutMs: 10_000 }).requestRetrain({ model: 'asleep', ...request, id });
     const told = expect(asked).rejects.toMatchObject({
       problem: 'unavailable',
       message: expect.stringContaining('whether it took the request is not known'),
     });
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await untilTaken(connection, createHash('sha256').update(`${request.source}\n${id}`).digest('hex'));
     await server.kill('SIGKILL');
     await told;
     await expectAway(client, 1_000);
