@@ -7,7 +7,7 @@ import { createGunzip, createInflateRaw } from 'node:zlib';
 // Two readers, each just enough to take one program out of an archive: a wheel is a zip file, the vendor's archive is a
 // gzipped tar. What comes out is believed only after its digest or its own version line was checked by the caller.
 
-const endRecord = 0x06054b50;
+const endRecord = Buffer.from([0x50, 0x4b, 0x05, 0x06]);
 const directoryEntry = 0x02014b50;
 const localEntry = 0x04034b50;
 
@@ -31,8 +31,8 @@ export async function extractFromZip(
     // The end record is the last 22 bytes when there is no comment, and wheels have none.
     const tailLength = Math.min(size, 22 + 65_535);
     const tail = await readAt(size - tailLength, tailLength);
-    const end = tail.lastIndexOf(Buffer.from([0x50, 0x4b, 0x05, 0x06]));
-    if (end < 0 || tail.length - end < 22 || tail.readUInt32LE(end) !== endRecord) throw new Error('not a zip file');
+    const end = tail.lastIndexOf(endRecord);
+    if (end < 0 || tail.length - end < 22) throw new Error('not a zip file');
     const directory = await readAt(tail.readUInt32LE(end + 16), tail.readUInt32LE(end + 12));
     for (let at = 0; at + 46 <= directory.length && directory.readUInt32LE(at) === directoryEntry;) {
       const nameLength = directory.readUInt16LE(at + 28);

