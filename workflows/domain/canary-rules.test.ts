@@ -4,6 +4,7 @@ import {
   afterLook,
   approveStep,
   begin,
+  currentWeight,
   giveUp,
   initialCanary,
   notBegun,
@@ -28,6 +29,10 @@ const foreign = (state: CanaryState, at: number): CanaryTurn =>
 const promoted = (state: CanaryState, at: number): CanaryState => ({
   ...resumeCanary(state, at * minute),
   promotedBy: 'ann',
+});
+
+it('while it is deployed a candidate has no traffic', () => {
+  expect(currentWeight(initialCanary(0), release)).toBe(0);
 });
 
 describe('a person promotes', () => {
@@ -106,6 +111,11 @@ describe('a pause', () => {
     expect(resumed.bakeUntil).toBe(47 * minute);
     expect(after(resumed, 'advance', 46).move.kind).toBe('stay');
     expect(after(resumed, 'advance', 47).move.kind).toBe('finish');
+  });
+
+  it('of a step begins no bake', () => {
+    const resumed = resumeCanary(pauseCanary(start(), 'ann', 'lunch', 10 * minute), 25 * minute);
+    expect([resumed.bakeUntil, resumed.stepStartedAt]).toEqual([null, 15 * minute]);
   });
 
   it('does not stop the total deadline', () => {
