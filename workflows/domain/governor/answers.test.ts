@@ -143,6 +143,9 @@ describe('answer table: state x source', () => {
     if (treatment === 'reserve') expect(answer.runId).toBe(state.next?.runId);
     if (treatment === 'join') expect(answer.runId).toBe(before.running?.runId);
     if (treatment === 'refuse' || treatment === 'note') expect(answer.runId).toBeUndefined();
+    // Whoever reads the record finds the run.
+    const record = state.decisions.find(({ what }) => what === `${answer.answer}: ${asked.cause}`);
+    expect([record?.by, record?.reason, record?.runId]).toEqual([asked.actor, answer.reason, answer.runId]);
     // The same trigger again: the first answer, and nothing changes.
     const again = answerTrigger(state, asked, { ...context, now: now + 100 * hour });
     expect(again.state).toBe(state);
