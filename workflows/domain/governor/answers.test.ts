@@ -170,6 +170,8 @@ describe('answer table: state x source', () => {
     const { answer } = answerTrigger(base, trigger('event'), { ...context, policy: listed });
     expect(answer.answer).toBe('refused');
     expect(answer.reason).toContain('retrain.on.events');
+    const known = { ...trigger('event'), source: 'fares-loaded' };
+    expect(answerTrigger(base, known, { ...context, policy: listed }).answer.answer).toBe('accepted');
     // The list is about events: people, drift and age are not on it.
     for (const kind of ['person', 'drift', 'schedule'] as const)
       expect(answerTrigger(base, trigger(kind), { ...context, policy: listed }).answer.answer).toBe('accepted');
