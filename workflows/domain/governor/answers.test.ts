@@ -157,6 +157,30 @@ describe('answer table: state x source', () => {
     });
   });
 
+  it('says what stands in the way, and what to do', () => {
+    const told = (kind: 'person' | 'event', state: GovernorState, of = policy) =>
+      answerTrigger(state, trigger(kind), { ...context, policy: of }).answer.reason;
+    const seconds = { ...policy, atMost: { ...policy.atMost, perMs: 90_000 } };
+    const starts = [now - 2_000, now - 1_000];
+    expect(told('person', states.paused)).toBe('m is paused by op (holidays); resume it first');
+    expect(told('person', states.holding)).toBe(
+      'm is on hold until 2026-11-21 13:00 UTC: bad data; mend the cause and resume, or force with a reason'
+    );
+    expect(told('person', { ...base, starts }, seconds)).toBe(
+      'm has used 2 of 2 retrains in 90 s; next possible 2026-11-21 12:01:28 UTC; force with a reason'
+    );
+    for (const [standing, when] of [
+      ['paused', 'after op resumes the model'],
+      ['holding', 'after the hold: bad data'],
+      ['runFrozen', 'after run retempo/m/run/1-aaaaaaaa, whose data is frozen already'],
+      ['nextReserved', 'when the reserved run starts'],
+      ['coolingDown', 'when the cooldown ends at 2026-11-21 13:00 UTC'],
+    ] as const) {
+      const reserved = `^recorded on run retempo/m/run/2-[0-9a-f]{8}, which starts ${when}$`;
+      expect(told('event', states[standing])).toMatch(new RegExp(reserved));
+    }
+  });
+
   it('says when the budget is free again, and how to override it', () => {
     const { answer } = answerTrigger(states.overBudget, trigger('event'), context);
     expect(answer.reason).toContain('2 of 2 retrains in 30 days');
