@@ -120,12 +120,11 @@ it('A3: a folder that is fetched is on the disk before it has its name, and its 
 
   synced = [];
   await fetch();
-  const inodes = async (paths: readonly string[]) =>
-    (await Promise.all(paths.map((path) => inodeOf(...target, path)))).sort();
   const written = Object.entries(files).map(async ([path, { length }]) => [await inodeOf(...target, path), length]);
   const flushed = bytesBefore(null).map(({ inode, size }) => [inode, Number(size)]);
   expect(new Map(flushed as [])).toEqual(new Map((await Promise.all(written)) as []));
-  expect(foldersAfter(null).sort()).toEqual(await inodes(['', 'deep', 'deep/er']));
+  const folders = await Promise.all(['', 'deep', 'deep/er'].map((path) => inodeOf(...target, path)));
+  expect(new Set(foldersAfter(null))).toEqual(new Set(folders));
   const above = [await inodeOf('new', 'too'), await inodeOf('new'), await inodeOf()];
   expect(foldersAfter('deep,model')).toEqual(above);
 
