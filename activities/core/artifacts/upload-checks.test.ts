@@ -1,9 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ArtifactStore, Call } from '../ports/index.js';
 import { createFileStore } from './file-store.js';
+import { partSizeBytes } from './part-size.js';
 
 let root: string;
 let upload: ArtifactStore['upload'];
@@ -44,6 +45,20 @@ describe('A1: an upload to a file store', () => {
       const sent = upload.part(begun, number, Buffer.from(text), call());
       await expect(sent, `${number} ${text}`).rejects.toMatchObject({ class: 'InvalidSpec' });
     }
+  });
+
+  it('takes no bytes beside its parts, however well they would fit', async () => {
+    const part = partSizeBytes(1);
+    const begun = await upload.begin('a', 2 * part, call());
+    for (const [number, size] of [
+      [0, part],
+      [1.5, part],
+      [3, 0],
+    ] as const) {
+      const sent = upload.part(begun, number, Buffer.alloc(size, 'x'), call());
+      await expect(sent, `${number}`).rejects.toMatchObject({ class: 'InvalidSpec' });
+    }
+    expect(await readdir(join(root, '.retempo-store', 'uploads', begun.id))).toHaveLength(2);
   });
 
   it('is not completed with parts beyond its size', async () => {
