@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs/promises';
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +10,7 @@ import type { ArtifactStore } from '../ports/index.js';
 import { ownedName } from '../processes/index.js';
 import { createFileStore } from './file-store.js';
 import { materialize } from './materialize.js';
+import { openFilesBelow } from './open-files.test.util.js';
 import { sealFolder } from './seal.js';
 import { createStores } from './stores.js';
 
@@ -98,10 +99,7 @@ describe('A3: a folder', () => {
 describe.runIf(process.platform === 'linux')('fetching', () => {
   it('leaves no file open', async () => {
     await fetch();
-    const opened = await Promise.all(
-      (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''))
-    );
-    expect(opened.filter((path) => path.startsWith(temporary))).toEqual([]);
+    expect(await openFilesBelow(temporary)).toEqual([]);
   });
 
   it('to where no folder can be made is an error at once: Node’s own way to make folders never returns there', () => {

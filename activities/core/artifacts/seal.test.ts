@@ -1,4 +1,4 @@
-import fs, { mkdir, mkdtemp, open, readdir, readlink, rm, truncate, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { metered } from '../conformance/metered.js';
 import { withoutCopy } from '../conformance/suite.js';
 import { PortError, type ArtifactStore, type Call } from '../ports/index.js';
 import { createFileStore } from './file-store.js';
+import { openFilesBelow } from './open-files.test.util.js';
 import { partSizeBytes } from './part-size.js';
 import { verifyArtifact } from './read.js';
 import { sealFolder, type SealInput } from './seal.js';
@@ -230,23 +231,18 @@ it('A1: a small file that changes while it is read is noticed', async () => {
 });
 
 describe.runIf(process.platform === 'linux')('no file stays open', () => {
-  const opened = async () => {
-    const files = (await readdir('/proc/self/fd')).map((name) => readlink(`/proc/self/fd/${name}`).catch(() => ''));
-    return (await Promise.all(files)).filter((path) => path.startsWith(source));
-  };
-
   it('when all went well, nor when it is sealed again', async () => {
     await write('model', large);
     await write('names', 'small');
     expect(await seal()).toEqual(await seal());
-    expect(await opened()).toEqual([]);
+    expect(await openFilesBelow(source)).toEqual([]);
   });
 
   it('when the store fails', async () => {
     await write('model', large);
     const failing = withUpload({ part: () => Promise.reject(new PortError('ServiceFault', 'no')) });
     await expect(seal({ store: failing })).rejects.toThrow('no');
-    expect(await opened()).toEqual([]);
+    expect(await openFilesBelow(source)).toEqual([]);
   });
 
   it.each([
@@ -256,6 +252,6 @@ describe.runIf(process.platform === 'linux')('no file stays open', () => {
     await make();
     await whileRead(() => truncate(join(source, 'model'), 1));
     await expect(seal()).rejects.toMatchObject({ class: 'Conflict' });
-    expect(await opened()).toEqual([]);
+    expect(await openFilesBelow(source)).toEqual([]);
   });
 });

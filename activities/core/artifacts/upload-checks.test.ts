@@ -65,7 +65,14 @@ describe('A1: an upload to a file store', () => {
     const begun = await upload.begin('a', 3, call());
     const part = await upload.part(begun, 1, Buffer.from('one'), call());
     const beyond = upload.complete(begun, [part, { ...part, number: 2 }], call());
-    await expect(beyond).rejects.toMatchObject({ class: 'Conflict' });
+    await expect(beyond).rejects.toMatchObject({
+      class: 'Conflict',
+      message: expect.stringContaining('there are parts beyond its size; send the parts again') as string,
+    });
+    await expect(upload.complete(begun, [], call())).rejects.toMatchObject({
+      class: 'Conflict',
+      message: expect.stringContaining('part 1 is missing or was replaced; send the parts again') as string,
+    });
     await upload.complete(begun, [part], call());
   });
 });
