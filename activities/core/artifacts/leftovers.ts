@@ -192,7 +192,7 @@ export async function removeLeftovers(
   const since: [string, number][] = [];
   let removed = 0;
   for (const leftover of await leftoversOf(store, prefix, call)) {
-    const first = Object.hasOwn(before, leftover.state) ? Math.min(before[leftover.state] ?? nowMs, nowMs) : nowMs;
+    const first = Math.min(before[leftover.state] ?? nowMs, nowMs);
     const isDue = leftover.hasBegun || nowMs - first >= olderThanMs;
     const hasRoom = removed < most && isInTime();
     if (isDue && hasRoom && (await leftover.remove(isInTime))) removed += 1;

@@ -28,7 +28,7 @@ export function uriOf(store: ArtifactStore, key: string): string {
 /** Makes the list of known stores. Of two roots that both contain a URI the longer one counts. */
 export function createStores(stores: readonly ArtifactStore[]): Stores {
   const all = stores.toSorted((a, b) => b.root.length - a.root.length);
-  const twin = all.find((store, index) => index > 0 && store.root === all[index - 1]?.root);
+  const twin = all.find(({ root }, index) => all.findIndex((other) => other.root === root) !== index);
   if (twin !== undefined) throw new PortError('InvalidSpec', `two stores have the root ${twin.root}; remove one`);
   const unclosed = all.find((store) => !store.root.endsWith('/'));
   if (unclosed !== undefined)

@@ -1,0 +1,96 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { ArtifactRef } from '@retempo/workflows/contracts';
+import type { ArtifactStore, Call } from '../ports/index.js';
+import { createFileStore } from './file-store.js';
+import { partSizeBytes } from './part-size.js';
+import { openArtifact, readVerified } from './read.js';
+import { sealFolder } from './seal.js';
+import { createStores } from './stores.js';
+
+let temporary: string;
+let store: ArtifactStore;
+beforeEach(async () => {
+  temporary = await mkdtemp(join(tmpdir(), 'retempo-read-'));
+  for (const folder of ['store', 'source']) await mkdir(join(temporary, folder));
+  store = createFileStore({ root: join(temporary, 'store') });
+});
+afterEach(() => rm(temporary, { recursive: true, force: true }));
+
+const call = (signal = new AbortController().signal): Call => ({ signal, deadlineMs: Date.now() + 60_000 });
+const seal = () => sealFolder({ store, folder: join(temporary, 'source'), prefix: 'm' }, call());
+
+it('A3: what is no reference to an artifact is refused before anything is read', async () => {
+  await writeFile(join(temporary, 'source', 'model'), 'bytes');
+  const ref = await seal();
+  const untouched: ArtifactStore = {
+    ...store,
+    read: () => {
+      throw new Error('read');
+    },
+  };
+  for (const wrong of [{ v: 2 }, { digest: 'sha256:1' }, { uri: ref.uri.slice(0, -1) }]) {
+    const opening = openArtifact(
+      { stores: createStores([untouched]), ref: { ...ref, ...wrong } as ArtifactRef },
+      call()
+    );
+    await expect(opening, JSON.stringify(wrong)).rejects.toMatchObject({ class: 'InvalidSpec' });
+  }
+});
+
+it('whatever chunks a store gives, pieces of a mebibyte come in order; so many parts at once as was said', async () => {
+  const size = 3 * partSizeBytes(1) + 5;
+  const bytes = Buffer.from(Uint32Array.from({ length: Math.ceil(size / 4) }, (_, index) => index).buffer).subarray(
+    0,
+    size
+  );
+  await writeFile(join(temporary, 'source', 'model'), bytes);
+  const ref = await seal();
+  let inFlight = 0;
+  let most = 0;
+  const uneven: ArtifactStore = {
+    ...store,
+    async *read(key, options, during) {
+      most = Math.max(most, (inFlight += 1));
+      const whole: Uint8Array[] = [];
+      for await (const chunk of store.read(key, options, during)) whole.push(Buffer.from(chunk));
+      const all = Buffer.concat(whole);
+      for (let at = 0, step = 1; at < all.length; at += step, step = step * 3 + 1) yield all.subarray(at, at + step);
+      inFlight -= 1;
+    },
+  };
+  const artifact = await openArtifact({ stores: createStores([uneven]), ref }, call());
+  const got = Buffer.alloc(size);
+  const sizes: number[] = [];
+  most = 0;
+  const take = async ({ from, bytes: piece }: { readonly from: number; readonly bytes: Uint8Array }) => {
+    sizes.push(piece.length);
+    got.set(piece, from);
+    await Promise.resolve();
+  };
+  await readVerified(artifact, call(), take, 2);
+  expect([got.equals(bytes), most]).toEqual([true, 2]);
+  expect(sizes.toSorted((a, b) => a - b)).toEqual([5, ...Array.from({ length: 24 }, () => 1024 * 1024)]);
+});
+
+it('nobody waits for it any more: it ends between two parts', async () => {
+  for (const name of ['a', 'b', 'c']) await writeFile(join(temporary, 'source', name), name);
+  const ref = await seal();
+  const controller = new AbortController();
+  const asked: string[] = [];
+  // A store that does not look whether anybody waits.
+  const deaf: ArtifactStore = {
+    ...store,
+    read(key, options) {
+      asked.push(key);
+      return store.read(key, options, call());
+    },
+  };
+  const artifact = await openArtifact({ stores: createStores([deaf]), ref }, call());
+  asked.length = 0;
+  const take = () => Promise.resolve(controller.abort());
+  await expect(readVerified(artifact, call(controller.signal), take, 1)).rejects.toMatchObject({ class: 'Cancelled' });
+  expect(asked.length).toBe(1);
+});
