@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Call } from '../ports/index.js';
 import { identityOf, ownIdentity } from '../processes/index.js';
 import { removeDeadTickets, takeOver, withFileLock } from './file-lock.js';
@@ -13,7 +13,10 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'retempo-lock-edges-'));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
 
 const call = (timeoutMs = 30_000): Call => ({
   signal: new AbortController().signal,
@@ -49,6 +52,27 @@ describe('G6: a lock', () => {
     controller.abort();
     await expect(waiting).rejects.toMatchObject({ class: 'Cancelled' });
     expect(await readdir(folder)).toEqual(['lock']);
+  });
+
+  it('for which others of this process wait is waited for only as long as the call lasts, and then not taken', async () => {
+    const done: string[] = [];
+    const take = (name: string, during: Call) =>
+      withFileLock(folder, 'lock', during, () => Promise.resolve(void done.push(name)));
+    const gate = new AbortController();
+    const first = withFileLock(folder, 'lock', call(), async () => {
+      while (!gate.signal.aborted) await sleep(5);
+    });
+    const controller = new AbortController();
+    const cancelled = take('cancelled', { ...call(), signal: controller.signal });
+    await expect(take('late', call(50))).rejects.toMatchObject({ class: 'DeadlineExceeded' });
+    controller.abort();
+    await expect(cancelled).rejects.toMatchObject({ class: 'Cancelled' });
+    // Also when a clock that is set back makes it seem that there is time again.
+    vi.spyOn(Date, 'now').mockReturnValue(0);
+    const last = take('last', call());
+    gate.abort();
+    await Promise.all([first, last]);
+    expect([done, await readdir(folder)]).toEqual([['last'], []]);
   });
 
   it('that cannot be made is told, not waited for', async () => {

@@ -20,6 +20,9 @@ const foreignHolderMs = 60_000;
 /** A holder does not rely on its lock for longer than this many ms: well below {@link foreignHolderMs}. */
 const trustedHoldMs = 20_000;
 
+/** How often a call that waits behind others of this process looks whether it is over, in ms. */
+const lookMs = 25;
+
 /** Content of a lock. */
 export interface Holder extends ProcessIdentity {
   /** Names one acquisition; never used again. */
@@ -139,13 +142,25 @@ export async function withFileLock<T>(
     () => undefined,
     () => undefined
   );
-  const run = turn.then(() => exclusively(folder, lock, call, work));
+  let givenUp: unknown;
+  const run = turn.then(() => {
+    if (givenUp !== undefined) throw givenUp;
+    return exclusively(folder, lock, call, work);
+  });
   queues.set(lock, run);
-  try {
-    return await run;
-  } finally {
+  const forget = () => {
     if (queues.get(lock) === run) queues.delete(lock);
+  };
+  void run.then(forget, forget);
+  try {
+    // Who waits before this one may have much more time.
+    while (!(await Promise.race([turn.then(() => true), sleep(lookMs, false, { ref: false })])))
+      checkCall(call, `waiting for ${lock}`);
+  } catch (error) {
+    givenUp = error;
+    throw error;
   }
+  return run;
 }
 
 async function exclusively<T>(
