@@ -172,10 +172,10 @@ export function createOnpremServing(options: {
 
   // A router that was killed is started again by whichever worker sees it first; the others find it running.
   const watch = setInterval(() => {
-    for (const endpoint of readdirSync(options.root)) {
+    for (const endpoint of unlessFailing(() => readdirSync(options.root)) ?? []) {
       if (!isSlug(endpoint) || stopped.has(endpoint) || ensuring.has(endpoint)) continue;
       const files = filesOf(endpoint);
-      if (!hasDied(files)) continue;
+      if (unlessFailing(() => hasDied(files)) !== true) continue;
       const call: Call = { signal: new AbortController().signal, deadlineMs: Date.now() + restartWithinMs };
       const restarted = ensureRouterProcess(files, configOf(endpoint), call).catch(() => undefined);
       ensuring.set(
@@ -211,6 +211,15 @@ export function createOnpremServing(options: {
     },
     close: () => clearInterval(watch),
   };
+}
+
+// What cannot be read is told to whoever calls for it. Here nobody does: it is looked at again, and is no end of the process.
+function unlessFailing<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
 }
 
 // Refuses other bytes under a known id before anything is downloaded, also for versions that were retired and removed.
