@@ -213,7 +213,7 @@ describe('router', () => {
 
   it('ends the server of a retired version at once, removes its files and keeps its id taken', async () => {
     // Nothing is on the way, so nothing is waited for, however long a request may take.
-    const site = openSite({ requestTimeoutMs: 3_600_000 });
+    const site = openSite({ requestTimeoutMs: 600_000 });
     await site.deployReady('v1', good);
     await site.weights({ v1: 100 });
     await site.deployReady('v2', same);

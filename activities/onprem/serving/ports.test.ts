@@ -273,7 +273,10 @@ describe('ports of an endpoint', () => {
       '/retire': { version: notVersion, epoch: notWhole },
       '/counts': {
         versions: [...notList, ...notVersion.map((version) => [version])],
-        revisions: [...notList.slice(1), ...[null, 7, '7', ['r1'], 'r', 'r-1', 'r1.5', 'größe', long].map((one) => [one])],
+        revisions: [
+          ...notList.slice(1),
+          ...[null, 7, '7', ['r1'], 'r', 'r-1', 'r1.5', 'größe', long].map((one) => [one]),
+        ],
         slowOverMs: [null, '5', true, -1, [5], { x: 1 }],
       },
       '/flush': {},

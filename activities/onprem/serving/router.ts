@@ -95,7 +95,6 @@ export async function startRouter(folder: string, after: string, log: (message: 
     endpoint,
     files,
     maxBodyBytes: limits.maxBodyBytes,
-    requestTimeoutMs,
     onProblem,
     onChange: () => {
       try {
