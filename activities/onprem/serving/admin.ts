@@ -194,7 +194,7 @@ async function handle(request: IncomingMessage, token: string, control: Control)
     if (request.method !== 'GET') return failure('InvalidSpec', '/endpoint takes GET', 405);
     return { status: 200, body: control.describe() };
   }
-  const post = Object.hasOwn(posts, path) ? posts[path] : undefined;
+  const post = posts[path];
   if (post === undefined) {
     return failure(
       'InvalidSpec',

@@ -22,6 +22,15 @@ export interface EndpointOptions {
   readonly logKeepBytes?: number;
 }
 
+/** What holds where an endpoint does not say. */
+export const endpointDefaults = {
+  dataPort: 0,
+  adminPort: 0,
+  requestTimeoutMs: 10_000,
+  logRotateBytes: 16 * 1024 ** 2,
+  logKeepBytes: 4 * 1024 ** 3,
+} satisfies EndpointOptions;
+
 /** What a router is started with: `config.json` in its state folder. */
 export interface RouterConfig extends EndpointOptions {
   readonly v: 1;

@@ -44,6 +44,30 @@ describe('model server', () => {
     expect((await fetch(`${url}/v2/models/${endpoint}/infer`)).status).toBe(405);
   });
 
+  it('may answer more than it may be asked, within a bound', async () => {
+    const site = openSite({ requestTimeoutMs: 120_000 });
+    await site.deployReady('v1', echoModel());
+    await site.weights({ v1: 100 });
+    // As a 32-bit float, 0.1 is written with 19 digits where it came with two.
+    const ask = (count: number) => {
+      const one = { double: [1], int64: [1], string: ['a'], bool: [true] };
+      const types = { float: 'FP32', double: 'FP64', int64: 'INT64', string: 'BYTES', bool: 'BOOL' };
+      const inputs = Object.entries({ float: Array.from({ length: count }, () => 0.1), ...one }).map(
+        ([name, data]) => ({
+          name,
+          datatype: types[name as keyof typeof types],
+          shape: [data.length],
+          data,
+        })
+      );
+      return site.infer(JSON.stringify({ inputs }));
+    };
+    const large = await ask(600_000);
+    expect([large.status, (await large.text()).length > 9 * 1024 ** 2]).toEqual([200, true]);
+    const tooLarge = await ask(1_700_000);
+    expect([tooLarge.status, await tooLarge.text()]).toEqual([502, expect.stringContaining('larger than 33554432')]);
+  }, 120_000);
+
   it('tells the fault of a caller (400) from the fault of a version (500)', async () => {
     const site = openSite();
     await site.deployReady('v1', narrow);
@@ -110,6 +134,10 @@ describe('router', () => {
     const state = await site.until((now) => now.versions['v2']?.problem?.includes('takes') === true);
     expect(state.versions['v2']?.ready).toBe(0);
     await expect(site.weights({ v1: 95, v2: 5 })).rejects.toMatchObject({ class: 'Conflict' });
+    await site.deployReady('v3', same);
+    await site.weights({ v1: 10, v3: 90 });
+    // The one that serves most is the one that counts.
+    expect((await site.until(() => true)).versions['v2']?.problem).toContain('but v3, which serves, takes');
     expect((await site.infer(logisticRequest('a', [[1, 0]]))).status).toBe(200);
   });
 
@@ -247,6 +275,7 @@ describe('router', () => {
     expect((await ask('/endpoint', undefined, { authorization: `Bearer ${'0'.repeat(48)}` }))[0]).toBe(401);
     expect((await ask('/nowhere'))[0]).toBe(404);
     expect((await ask('/constructor', '{}'))[0]).toBe(404);
+    expect((await ask('/endpoint', '{}'))[0]).toBe(405);
     expect((await ask('/traffic'))[0]).toBe(405);
     const deep = '['.repeat(30_000) + ']'.repeat(30_000);
     for (const [path, body, message] of [

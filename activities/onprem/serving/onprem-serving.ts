@@ -15,7 +15,7 @@ import { readJson } from '../jobs/atomic-file.js';
 import type { AdminRequest } from './admin-client.js';
 import { checkEndpointOptions } from './check-endpoint-options.js';
 import { type EndpointRecord, maxVersions } from './endpoint-record.js';
-import { type EndpointOptions, routerFiles, type RouterConfig, type RouterFiles } from './layout.js';
+import { endpointDefaults, type EndpointOptions, routerFiles, type RouterConfig, type RouterFiles } from './layout.js';
 import { materializeVersion } from './materialize.js';
 import { askRouter, ensureRouterProcess, hasDied, runningRouter, stopRouterProcess } from './router-process.js';
 import type { RouterState } from './control.js';
@@ -190,7 +190,8 @@ export function createOnpremServing(options: {
     const files = filesOf(endpoint);
     stopped.add(endpoint);
     await ensuring.get(endpoint);
-    await stopRouterProcess(files, (configured.get(endpoint)?.requestTimeoutMs ?? 10_000) + 5_000);
+    const requestMs = configured.get(endpoint)?.requestTimeoutMs ?? endpointDefaults.requestTimeoutMs;
+    await stopRouterProcess(files, requestMs + 5_000);
   }
 
   return {

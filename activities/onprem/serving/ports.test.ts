@@ -254,6 +254,7 @@ describe('ports of an endpoint', () => {
           { v1: null },
           { '../v1': 100 },
           { [long]: 100 },
+          { [long]: 'x' },
           { v1: 101 },
           {},
         ],

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { isAlive, processStat } from '@retempo/activities/processes';
 import type { EndpointRecord } from './endpoint-record.js';
-import { routerFiles } from './layout.js';
+import { lifeOf, programPath, routerFiles } from './layout.js';
 import { endpoint, good, newCall, openSite, same } from './serving-site.test.support.js';
 import { logisticRequest } from './tiny-model.test.support.js';
 
@@ -52,6 +52,55 @@ describe('life of a router', () => {
     await until('router and server are gone', () => ![router, ...servers].some(isAlive));
     expect(servers).toHaveLength(1);
     expect(site.leftOf(endpoint)).toBe('files');
+  });
+
+  it('cannot be found before it can be called', async () => {
+    const site = openSite();
+    await site.deployReady('v1', good);
+    await site.stop(endpoint);
+    const files = routerFiles(join(site.root, endpoint));
+    const last = site.process();
+    const seen = join(site.root, 'seen.json');
+    // What others could read when it opened its first port; its model server is started by then.
+    const look = `
+      import { copyFileSync, constants } from 'node:fs';
+      import { Server } from 'node:net';
+      const { listen } = Server.prototype;
+      Server.prototype.listen = function (...how) {
+        copyFileSync(${JSON.stringify(files.process)}, ${JSON.stringify(seen)});
+        Server.prototype.listen = listen;
+        return listen.apply(this, how);
+      };`;
+    const router = spawn(process.execPath, [
+      `--import=data:text/javascript,${encodeURIComponent(look)}`,
+      programPath('router-main'),
+      `--state=${files.folder}`,
+      `--after=${lifeOf(last)}`,
+    ]);
+    await until('the router', () => site.process().process.pid === router.pid);
+    expect(JSON.parse(readFileSync(seen, 'utf8'))).toEqual(last);
+    await site.stop(endpoint);
+  });
+
+  it('leaves no model server behind, also none that hangs', async () => {
+    const site = openSite();
+    await site.deployReady('v1', good);
+    const { servers } = site.process();
+    for (const { pid } of servers) process.kill(pid, 'SIGSTOP');
+    await site.stop(endpoint);
+    expect(servers).toHaveLength(1);
+    expect(servers.some(isAlive)).toBe(false);
+    expect(site.process()).toMatchObject({ stopped: true, servers: [] });
+  });
+
+  it('is the only end of its model servers: an interrupt from a terminal leaves them to it', async () => {
+    const site = openSite();
+    await site.deployReady('v1', good);
+    await site.weights({ v1: 100 });
+    const { servers } = site.process();
+    for (const { pid } of servers) process.kill(pid, 'SIGINT');
+    expect((await site.infer(logisticRequest('a', [[1, 0]]))).status).toBe(200);
+    expect(servers.map(isAlive)).toEqual([true]);
   });
 
   it('goes on at another port when its own was taken while nobody ran', async () => {

@@ -76,7 +76,7 @@ describe('start of a router', () => {
     const site = openSite();
     await site.ensureRouter(endpoint, newCall());
     const { routerLog } = filesOf(site);
-    expect(readFileSync(routerLog, 'utf8')).toContain('router ready');
+    await until('a word of it', () => (readFileSync(routerLog, 'utf8').includes('router ready') ? true : undefined));
     expect(eachOf('/proc/self/fd', (fd) => readlinkSync(`/proc/self/fd/${fd}`))).not.toContain(routerLog);
   });
 

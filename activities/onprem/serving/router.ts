@@ -7,7 +7,7 @@ import { openControl } from './control.js';
 import { openCounters } from './counters.js';
 import { openFleet } from './fleet.js';
 import { defaultFrontLimits, openFront } from './front.js';
-import { lifeOf, routerFiles, type RouterConfig, type RouterProcess } from './layout.js';
+import { endpointDefaults, lifeOf, routerFiles, type RouterConfig, type RouterProcess } from './layout.js';
 import { openRequestLog } from './request-log.js';
 import { createRoutes } from './routes.js';
 import { openTraffic } from './traffic.js';
@@ -54,7 +54,7 @@ export async function startRouter(folder: string, after: string, log: (message: 
   const files = routerFiles(folder);
   const config = readJson(files.config) as RouterConfig | null;
   if (config === null) throw new Error(`${files.config} is missing: a router is started by its site, which writes it`);
-  const { endpoint, stickiness } = config;
+  const { endpoint, stickiness, requestTimeoutMs, ...wanted } = { ...endpointDefaults, ...config };
   const own = ownIdentity();
   const hasRunSince = () => lifeOf(readJson(files.process) as RouterProcess | null) !== after;
   if (hasRunSince() || !takeClaim<ProcessIdentity>(files.claim, own, (holder) => !isAlive(holder))) {
@@ -71,7 +71,6 @@ export async function startRouter(folder: string, after: string, log: (message: 
     problem = message;
   };
   const limits = defaultFrontLimits;
-  const requestTimeoutMs = config.requestTimeoutMs ?? limits.requestTimeoutMs;
   const token = before?.token ?? randomBytes(24).toString('hex');
   let ports: { readonly dataPort: number; readonly adminPort: number } | undefined;
   let stopped = false;
@@ -79,8 +78,8 @@ export async function startRouter(folder: string, after: string, log: (message: 
   const counters = openCounters(files.counters);
   const units = openUnitCounts(files.units);
   const requestLog = openRequestLog(files.requestLog, {
-    rotateBytes: config.logRotateBytes ?? 16 * 1024 ** 2,
-    keepBytes: config.logKeepBytes ?? 4 * 1024 ** 3,
+    rotateBytes: wanted.logRotateBytes,
+    keepBytes: wanted.logKeepBytes,
     onProblem,
   });
   // The file exists before anyone looks for it: a glob without a match is an error to DuckDB.
@@ -140,12 +139,10 @@ export async function startRouter(folder: string, after: string, log: (message: 
     infer: (head, body, respond) => traffic.infer(head, body, respond),
   });
   const wantedHeader = stickiness !== undefined && 'header' in stickiness ? stickiness.header.toLowerCase() : undefined;
-  const front = await openOnPort(config.dataPort ?? 0, before?.dataPort, (port) =>
+  const front = await openOnPort(wanted.dataPort, before?.dataPort, (port) =>
     openFront({ port, wantedHeader, limits, handle })
   );
-  const admin = await openOnPort(config.adminPort ?? 0, before?.adminPort, (port) =>
-    openAdmin({ port, token, control })
-  );
+  const admin = await openOnPort(wanted.adminPort, before?.adminPort, (port) => openAdmin({ port, token, control }));
   ports = { dataPort: front.port, adminPort: admin.port };
   writeProcess();
 
