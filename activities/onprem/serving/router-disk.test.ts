@@ -50,6 +50,11 @@ describe('router whose disk fails', () => {
     const putBack = replaceBy(counters, file);
     expect((await site.infer(body)).status).toBe(200);
     await until('a word about it', () => said(site).includes('counters: '));
+    const { adminPort, token } = site.process();
+    const state = await fetch(`http://127.0.0.1:${adminPort}/endpoint`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    expect(await state.json()).toMatchObject({ problem: expect.stringContaining('counters: ') as string });
     expect((await site.infer(body)).status).toBe(200);
     putBack();
     await until('the counts', () => readdirSync(counters).includes('r1.json'));
