@@ -102,6 +102,36 @@ describe('ports of an endpoint', () => {
     expect(infer.status).toBe(404);
   });
 
+  it('those of model servers speak the protocol for their one version, within the bounds of the data port', async () => {
+    const [server] = router().servers;
+    const address = listeners(server?.pid ?? 0)[0] ?? '';
+    const ask = async (path: string, init: RequestInit = {}) => {
+      const answer = await fetch(`http://127.0.0.1:${Number(`0x${address.split(':')[1]}`)}${path}`, init);
+      return [answer.status, await answer.json()] as const;
+    };
+    const model = `/v2/models/${endpoint}`;
+    const metadata = { name: endpoint, versions: ['v1'], platform: 'onnxruntime_onnx' };
+    for (const path of [model, `${model}/versions/v1`]) expect(await ask(path)).toMatchObject([200, metadata]);
+    for (const path of ['/v2/health/ready', `${model}/ready`, `${model}/versions/v1/ready`])
+      expect(await ask(path)).toEqual([200, { ready: true }]);
+    expect(await ask('/v2/health/live')).toEqual([200, { live: true }]);
+    expect(await ask('/v2')).toMatchObject([200, { name: 'retempo-model-server' }]);
+    for (const path of ['/', '/v2/models/other', `${model}/versions/v2`, `${model}/infer`])
+      expect(await ask(path)).toMatchObject([404, { error: expect.stringContaining(`model ${endpoint}, version v1`) }]);
+    const post = (body: string | Buffer) => ({ method: 'POST', body });
+    const request = logisticRequest('a', [[1, 0]]);
+    for (const path of [`${model}/infer`, `${model}/versions/v1/infer`])
+      expect(await ask(path, post(request))).toMatchObject([
+        200,
+        { model_name: endpoint, model_version: 'v1', id: 'a' },
+      ]);
+    expect(await ask(`${model}/versions/v2/infer`, post(request))).toMatchObject([405, {}]);
+    expect(await ask(`${model}/infer`, post(Buffer.alloc(8 * 1024 * 1024 + 1, ' ')))).toEqual([
+      400,
+      { error: 'the body is above the limit of 8388608 bytes' },
+    ]);
+  });
+
   it.each([
     '/v2/models/../../etc/passwd',
     '/v2/models/%2e%2e/infer',
