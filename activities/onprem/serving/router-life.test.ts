@@ -103,6 +103,17 @@ describe('life of a router', () => {
     expect(servers.map(isAlive)).toEqual([true]);
   });
 
+  it('takes the ports that it is given now, whatever it had before', async () => {
+    const site = openSite();
+    await site.ensureRouter(endpoint, newCall());
+    await site.stop(endpoint);
+    const { dataPort, adminPort } = site.process();
+    const other = openSite({ dataPort: adminPort, adminPort: dataPort }, site.root);
+    const { url } = await other.ensureRouter(endpoint, newCall());
+    expect(url).toBe(`http://127.0.0.1:${adminPort}`);
+    expect(other.process()).toMatchObject({ dataPort: adminPort, adminPort: dataPort });
+  });
+
   it('goes on at another port when its own was taken while nobody ran', async () => {
     const site = openSite();
     await site.ensureRouter(endpoint, newCall());

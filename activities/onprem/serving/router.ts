@@ -28,19 +28,14 @@ export class AlreadyRunning extends Error {
   override readonly name = 'AlreadyRunning';
 }
 
-// A fixed port is taken or fails; a free one is kept over restarts when it still is free.
+// A fixed port is taken or fails; a free one is kept over restarts when it can be had again.
 async function openOnPort<T>(
   wanted: number,
   before: number | undefined,
   open: (port: number) => Promise<T>
 ): Promise<T> {
-  if (wanted !== 0 || before === undefined) return open(wanted);
-  try {
-    return await open(before);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    return open(0);
-  }
+  if (wanted !== 0) return open(wanted);
+  return open(before ?? 0).catch(() => open(0));
 }
 
 /**

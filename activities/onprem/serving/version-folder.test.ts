@@ -50,7 +50,9 @@ describe('folder of a version: A3', () => {
   it('is believed when it is as it was made', async () => {
     const filesDigest = await make();
     const { files: found } = await verifyVersionFolder(join(versionsFolder, 'v1'), filesDigest);
-    expect(found.map(({ path }) => path)).toEqual(['deep/names.json', 'model.onnx']);
+    expect(found.map(({ path, size }) => [path, size])).toEqual(
+      ['deep/names.json', 'model.onnx'].map((path) => [path, fs.statSync(join(files(), path)).size])
+    );
   });
 
   it.each<[string, () => void, RegExp]>([
