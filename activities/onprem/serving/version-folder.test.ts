@@ -55,6 +55,19 @@ describe('folder of a version: A3', () => {
     );
   });
 
+  it('has one record, in whatever order its files came', async () => {
+    const names = [...'qwertyuiopasdfghjklzxcvbnm'];
+    const written = (order: readonly string[]) => async (_ref: unknown, folder: string) => {
+      for (const name of order) writeFileSync(join(folder, name), name);
+    };
+    const filesDigest = await make(written(names));
+    const folder = join(versionsFolder, 'v1');
+    const { files: found } = await verifyVersionFolder(folder, filesDigest);
+    expect(found.map(({ path }) => path)).toEqual(names.toSorted());
+    rmSync(folder, { recursive: true });
+    expect(await make(written(names.toReversed()))).toBe(filesDigest);
+  });
+
   it.each<[string, () => void, RegExp]>([
     ['a changed file', () => appendFileSync(join(files(), 'deep', 'names.json'), ' '), /names\.json does not match/],
     ['a missing file', () => rmSync(join(files(), 'deep', 'names.json')), /names\.json is missing/],
