@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -155,13 +155,12 @@ describe('router', () => {
     const site = openSite();
     await site.ensureRouter(endpoint, newCall());
     await site.stop(endpoint);
-    const late = spawn(process.execPath, [
-      programPath('router-main'),
-      `--state=${routerFiles(join(site.root, endpoint)).folder}`,
-      '--after=none',
-    ]);
+    const { folder, claim } = routerFiles(join(site.root, endpoint));
+    const claims = readdirSync(claim);
+    const late = spawn(process.execPath, [programPath('router-main'), `--state=${folder}`, '--after=none']);
     const [code] = await once(late, 'exit');
     expect(code).toBe(alreadyRunningExitCode);
+    expect(readdirSync(claim)).toEqual(claims);
     expect(site.process().stopped).toBe(true);
   });
 

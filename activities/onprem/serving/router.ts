@@ -52,6 +52,7 @@ export async function startRouter(folder: string, after: string, log: (message: 
   const { endpoint, stickiness, requestTimeoutMs, ...wanted } = { ...endpointDefaults, ...config };
   const own = ownIdentity();
   const hasRunSince = () => lifeOf(readJson(files.process) as RouterProcess | null) !== after;
+  // One that comes too late leaves nothing in a folder that may be removed already; what counts is how it is behind the claim.
   if (hasRunSince() || !takeClaim<ProcessIdentity>(files.claim, own, (holder) => !isAlive(holder))) {
     throw new AlreadyRunning(`another router already runs on ${folder}`);
   }

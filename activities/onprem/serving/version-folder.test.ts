@@ -56,7 +56,7 @@ describe('folder of a version: A3', () => {
   });
 
   it('has one record, in whatever order its files came', async () => {
-    const names = [...'qwertyuiopasdfghjklzxcvbnm'];
+    const names = 'qwertyuiopasdfghjklzxcvbnm'.split('');
     const written = (order: readonly string[]) => async (_ref: unknown, folder: string) => {
       for (const name of order) writeFileSync(join(folder, name), name);
     };
@@ -127,6 +127,12 @@ describe('making the folder of a version', () => {
     const digests = await Promise.all([make(), make(), make()]);
     expect(new Set(digests).size).toBe(1);
     expect(readdirSync(versionsFolder)).toEqual(['v1']);
+  });
+
+  it('does not mind a download that goes while it is looked at', async () => {
+    symlinkSync('gone', join(versionsFolder, '.new-gone'));
+    await make();
+    expect(readdirSync(versionsFolder).sort()).toEqual(['.new-gone', 'v1']);
   });
 
   it('removes downloads that a crash has cut off a day ago, no younger ones, and no versions', async () => {
