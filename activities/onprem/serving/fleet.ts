@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VersionId } from '@retempo/workflows/contracts';
 import type { ProcessIdentity } from '@retempo/activities/processes';
@@ -37,7 +37,6 @@ export function openFleet(options: {
   const { endpoint, files } = options;
   const servers = new Map<VersionId, SupervisedServer>();
   const draining = new Set<VersionId>();
-  for (const path of [files.versions, files.logs]) mkdirSync(path, { recursive: true, mode: 0o700 });
 
   async function end(version: VersionId, server: SupervisedServer): Promise<void> {
     // Each has a deadline of its own, and a server that hangs is ended before.

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { isAlive, processStat } from '@retempo/activities/processes';
 import type { EndpointRecord } from './endpoint-record.js';
 import { lifeOf, programPath, routerFiles } from './layout.js';
-import { endpoint, good, newCall, openSite, same } from './serving-site.test.support.js';
+import { endpoint, good, newCall, openSite, same, type Site } from './serving-site.test.support.js';
 import { logisticRequest } from './tiny-model.test.support.js';
 
 async function until(what: string, holds: () => boolean): Promise<void> {
@@ -129,6 +129,19 @@ describe('life of a router', () => {
 });
 
 describe('what a router keeps', () => {
+  it('is of its user alone, whatever its root allows and whether a router or a version comes first', async () => {
+    for (const begin of [
+      (site: Site) => site.ensureRouter(endpoint, newCall()),
+      (site: Site) => site.deploy('v1', {}),
+    ]) {
+      const site = openSite();
+      chmodSync(site.root, 0o755);
+      await begin(site);
+      expect(statSync(join(site.root, endpoint)).mode & 0o777).toBe(0o700);
+      expect(statSync(routerFiles(join(site.root, endpoint)).process).mode & 0o777).toBe(0o600);
+    }
+  });
+
   it('counts are on disk soon after their requests, although nobody asks for them', async () => {
     const site = openSite();
     await site.deployReady('v1', good);
