@@ -1,8 +1,8 @@
 import childProcess from 'node:child_process';
-import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import timers, { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { PortError, type Call, type JobBackend, type ProviderContext } from '@retempo/activities/ports';
 import { isAlive, type ProcessIdentity } from '@retempo/activities/processes';
@@ -108,7 +108,9 @@ async function untilEnded({ open, paths }: ReturnType<typeof newSite>): Promise<
 
 const { spawn } = childProcess;
 const { renameSync } = fs;
+const { setTimeout } = timers;
 afterEach(() => {
+  Object.assign(timers, { setTimeout });
   Object.assign(childProcess, { spawn });
   Object.assign(fs, { renameSync });
   syncBuiltinESMExports();
@@ -127,7 +129,97 @@ function countStarts(): () => number {
   return () => starts;
 }
 
+/** Takes the place of supervisors, to the end of the test: the next one tells what it was told. */
+function catchOrders(own: string): () => Promise<unknown> {
+  let orders = 0;
+  Object.assign(childProcess, {
+    spawn: (_file: string, _args: readonly string[], options: object) => {
+      orders += 1;
+      return spawn('/bin/sh', ['-c', 'cat > "$0"', `${own}/order-${orders}`], options);
+    },
+  });
+  syncBuiltinESMExports();
+  let read = 0;
+  return async () => {
+    read += 1;
+    for (;;) {
+      const text = existsSync(`${own}/order-${read}`) ? readFileSync(`${own}/order-${read}`, 'utf8') : '';
+      if (text.endsWith('\n')) return JSON.parse(text) as unknown;
+      await sleep(10);
+    }
+  };
+}
+
 describe('supervisors of a site', () => {
+  it('are told everything that the program needs, and the defaults of the site', async () => {
+    const own = mkdtempSync(`${root}/site-`);
+    const nextOrder = catchOrders(own);
+    const backend = createLocalJobs({
+      site,
+      root: own,
+      pools: [
+        { name: 'small', slots: 1 },
+        { name: 'large', slots: 7 },
+      ],
+      context: { materialize: () => Promise.resolve(), secret: (name) => Promise.resolve(`the secret ${name}`) },
+    });
+    const refTo = (digit: string) => ({ ...rows, digest: `sha256:${digit.repeat(64)}` });
+    const { spec, ...intent } = intentOf(['x']);
+    const env = { PLAIN: 'not a secret:', TOKEN: 'secret:a/b\nc' };
+    await backend.create(
+      { ...intent, pool: 'large', spec: { ...spec, env, code: refTo('1'), checkpoint: refTo('2') } },
+      call
+    );
+    const folderOf = (digit: string): string => `${own}/cache/${digit.repeat(64)}/files`;
+    expect(await nextOrder()).toEqual({
+      v: 1,
+      root: own,
+      key,
+      slots: 7,
+      stopGraceMs: 30_000,
+      logBytes: 8 * 1024 * 1024,
+      env: { PLAIN: 'not a secret:', TOKEN: 'the secret a/b\nc' },
+      folders: { code: folderOf('1'), checkpoint: folderOf('2'), inputs: { rows: folderOf('0') } },
+      refusal: null,
+    });
+  });
+
+  it('are started in the background when the artifacts take long, or when nobody waits for the answer', async () => {
+    const slept: unknown[] = [];
+    let isTimeOver = false;
+    Object.assign(timers, {
+      setTimeout: async (ms: number, _value: unknown, options?: { readonly signal?: AbortSignal }) => {
+        slept.push(ms);
+        if (!isTimeOver) await new Promise((_resolve, reject) => options?.signal?.addEventListener('abort', reject));
+      },
+    });
+    syncBuiltinESMExports();
+    const cancelled = newSite(() => new Promise(() => undefined));
+    const nobody = new AbortController();
+    const creating = cancelled.open().create(intentOf(['x']), { ...call, signal: nobody.signal });
+    while (slept.length === 0) await new Promise(setImmediate);
+    nobody.abort();
+    expect(await creating).toEqual(ref);
+    isTimeOver = true;
+    const slow = newSite(() => new Promise(() => undefined));
+    expect(await slow.open().create(intentOf(['x']), call)).toEqual(ref);
+    expect(slept).toEqual([2000, 2000]);
+    for (const { paths } of [cancelled, slow]) expect(existsSync(paths.state)).toBe(false);
+  });
+
+  it('trouble that has passed is no longer told', async () => {
+    let isAway = true;
+    const here = newSite(() => (isAway ? Promise.reject(new Error('the store is away')) : Promise.resolve()));
+    const nextOrder = catchOrders(here.own);
+    const backend = here.open();
+    await backend.create(intentOf(['x']), call);
+    const told = { waitingFor: 'inputs', problem: 'the store is away' };
+    expect(await backend.describe(ref, call)).toEqual({ phase: 'starting', progress: told });
+    isAway = false;
+    await until(backend, (state) => !JSON.stringify(state).includes('problem'));
+    await nextOrder();
+  });
+
   it('are started once, however often a job is asked for while its inputs come, at its start, and while it runs', async () => {
     let arrive = (): void => undefined;
     const arrival = new Promise<void>((resolve) => {
@@ -142,7 +234,7 @@ describe('supervisors of a site', () => {
     arrive();
     await creating;
     await asked();
-    await until(backend, ({ phase }) => phase === 'running');
+    expect(await until(backend, ({ phase }) => phase === 'running')).toStrictEqual({ phase: 'running' });
     const another = here.open();
     for (let turn = 0; turn < 3; turn += 1) await another.describe(ref, call);
     await another.requestStop(ref, call);
@@ -160,6 +252,13 @@ describe('supervisors of a site', () => {
     writeFileSync(here.paths.record, JSON.stringify({ v: 1, intent: intentOf(['x']), pool: 'cpu', createdAt: '' }));
     writeFileSync(here.paths.state, JSON.stringify(state));
     expect(await untilEnded(here)).toMatchObject({ phase: 'ended', outcome: { result: 'lost' } });
+  });
+
+  it.each(['NotFound', 'Integrity', 'AuthDenied'] as const)('inputs that are %s end the job for good', async (why) => {
+    const here = newSite(() => Promise.reject(new PortError(why, 'not today')));
+    await here.open().create(intentOf(['x']), call);
+    const outcome = { result: 'failed', class: why, message: 'not started: not today' };
+    expect(await untilEnded(here)).toMatchObject({ outcome });
   });
 
   it('inputs that are not there end the job; what a store says is shown short and without control characters', async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { identityOf, isAlive, type ProcessIdentity } from '@retempo/activities/processes';
+import { identityOf, isAlive, processStat, type ProcessIdentity } from '@retempo/activities/processes';
 import { afterEach, describe, expect, it } from 'vitest';
 import { jobPaths, readState, type SupervisorOrder } from './layout.js';
 import { startSupervisor } from './start-supervisor.js';
@@ -59,14 +59,19 @@ function worker(order: string, before = '') {
 }
 
 describe('start of a supervisor', () => {
-  it('keeps no worker from its end', async () => {
-    const child = worker(orderFor(newJob(), 0));
+  it('ties it to nothing of the worker, whose end it outlives', async () => {
+    const key = newJob();
+    const child = worker(orderFor(key, 0));
     const exit = once(child, 'exit');
     const [said] = (await once(child.stdout, 'data')) as [Buffer];
     const supervisor = identityOf(Number(said.toString()));
     pids.push(supervisor?.pid ?? 0);
     expect(await exit).toEqual([0, null]);
-    expect(supervisor !== null && isAlive(supervisor)).toBe(true);
+    while (readState(jobPaths(root, key))?.phase !== 'queued') await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(processStat(supervisor?.pid ?? 0)).toMatchObject({ session: supervisor?.pid, group: supervisor?.pid });
+    expect(readlinkSync(`/proc/${supervisor?.pid}/cwd`)).toBe('/');
+    const environment = readFileSync(`/proc/${supervisor?.pid}/environ`, 'utf8').split('\0').slice(0, -1);
+    expect(environment.map((entry) => entry.split('=', 1)[0]).sort()).toEqual(['HOME', 'LANG', 'PATH']);
   });
 
   it('a worker that has no file left to open says so', async () => {
