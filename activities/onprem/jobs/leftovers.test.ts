@@ -32,7 +32,6 @@ function newSite(): { readonly root: string; readonly leftovers: JobLeftovers } 
     root,
     pools: [{ name: 'cpu', slots: 1 }],
     context: { materialize: () => Promise.resolve(), secret: () => Promise.resolve('') },
-    keepMs: 7 * dayMs,
   });
   if (leftovers === undefined) throw new Error('a site of this machine has leftovers');
   return { root, leftovers };

@@ -1,13 +1,13 @@
-import childProcess from 'node:child_process';
+import childProcess, { type ChildProcess } from 'node:child_process';
 import fs, { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import timers, { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { PortError, type Call, type JobBackend, type ProviderContext } from '@retempo/activities/ports';
-import { isAlive, type ProcessIdentity } from '@retempo/activities/processes';
+import { identityOf, isAlive, type ProcessIdentity } from '@retempo/activities/processes';
 import type { JobIntent, JobRef, JobState } from '@retempo/workflows/contracts';
-import { holderOf } from './claim.js';
+import { holderOf, takeClaim } from './claim.js';
 import { jobPaths, type StateRecord } from './layout.js';
 import { createLocalJobs } from './local-jobs.js';
 
@@ -45,6 +45,10 @@ describe('jobs of a site', () => {
   it('are found by key and by reference', async () => {
     expect(await jobs.find(key, call)).toEqual([{ ...refOf(key), specDigest: 'd' }]);
     expect((await jobs.describe(refOf(key), call)).phase).toBe('ended');
+  });
+
+  it('are none for a key that was never given', async () => {
+    expect(await jobs.find('b'.repeat(64), call)).toEqual([]);
   });
 
   it('are not those of another site, which may have the same keys', async () => {
@@ -108,11 +112,14 @@ async function untilEnded({ open, paths }: ReturnType<typeof newSite>): Promise<
 
 const { spawn } = childProcess;
 const { renameSync } = fs;
+const readAsIs = fs.readFileSync;
 const { setTimeout } = timers;
+const substitutes: ChildProcess[] = [];
 afterEach(() => {
+  for (const child of substitutes.splice(0)) child.kill('SIGKILL');
   Object.assign(timers, { setTimeout });
   Object.assign(childProcess, { spawn });
-  Object.assign(fs, { renameSync });
+  Object.assign(fs, { readFileSync: readAsIs, renameSync });
   syncBuiltinESMExports();
 });
 
@@ -129,13 +136,15 @@ function countStarts(): () => number {
   return () => starts;
 }
 
-/** Takes the place of supervisors, to the end of the test: the next one tells what it was told. */
+/** Takes the place of supervisors, to the end of the test: one tells what it was told, and stays. */
 function catchOrders(own: string): () => Promise<unknown> {
   let orders = 0;
   Object.assign(childProcess, {
     spawn: (_file: string, _args: readonly string[], options: object) => {
       orders += 1;
-      return spawn('/bin/sh', ['-c', 'cat > "$0"', `${own}/order-${orders}`], options);
+      const child = spawn('/bin/sh', ['-c', 'cat > "$0" && exec sleep 600', `${own}/order-${orders}`], options);
+      substitutes.push(child);
+      return child;
     },
   });
   syncBuiltinESMExports();
@@ -205,6 +214,45 @@ describe('supervisors of a site', () => {
     expect(await slow.open().create(intentOf(['x']), call)).toEqual(ref);
     expect(slept).toEqual([2000, 2000]);
     for (const { paths } of [cancelled, slow]) expect(existsSync(paths.state)).toBe(false);
+  });
+
+  it('are not started for a job that ends at this moment', async () => {
+    const here = newSite();
+    endedJob(here.paths.folder);
+    const ended = readFileSync(here.paths.state, 'utf8');
+    writeFileSync(here.paths.record, JSON.stringify({ v: 1, intent: intentOf(['x']), pool: 'cpu', createdAt: '' }));
+    writeFileSync(here.paths.state, JSON.stringify({ v: 1, phase: 'launching' } satisfies StateRecord));
+    const supervisor = spawn('/bin/sleep', ['600']);
+    const identity = identityOf(supervisor.pid ?? 0);
+    if (identity === null) throw new Error('no process');
+    takeClaim(here.paths.supervisor, { v: 1, process: identity }, () => true);
+    const starts = countStarts();
+    Object.assign(fs, {
+      readFileSync: (path: string, ...more: []) => {
+        const text = readAsIs(path, ...more);
+        if (path === here.paths.state && supervisor.kill('SIGKILL')) {
+          writeFileSync(path, ended);
+          while (isAlive(identity));
+        }
+        return text;
+      },
+    });
+    syncBuiltinESMExports();
+    await here.open().find(key, call);
+    // One that only takes over is started without waiting for anything.
+    await new Promise(setImmediate);
+    expect(isAlive(identity)).toBe(false);
+    expect(starts()).toBe(0);
+  });
+
+  it('wait for nothing any more when their folders are made', async () => {
+    const here = newSite();
+    endedJob(here.paths.folder);
+    writeFileSync(here.paths.record, JSON.stringify({ v: 1, intent: intentOf(['x']), pool: 'cpu', createdAt: '' }));
+    writeFileSync(here.paths.state, JSON.stringify({ v: 1, phase: 'preparing' } satisfies StateRecord));
+    const nextOrder = catchOrders(here.own);
+    expect(await here.open().describe(ref, call)).toStrictEqual({ phase: 'starting' });
+    await nextOrder();
   });
 
   it('trouble that has passed is no longer told', async () => {

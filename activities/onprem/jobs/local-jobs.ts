@@ -186,12 +186,12 @@ export function createLocalJobs(options: LocalJobsOptions): JobBackend {
   /** Sees to it that a job that has not ended has a supervisor. Never two: the supervisors themselves see to that. */
   function drive(paths: JobPaths, record: JobRecord): Promise<void> {
     const { key } = record.intent;
-    const state = readState(paths);
     const recent = started.get(key);
+    // Looked at before the state: one that is gone has written what it had to write.
+    const isSupervised = (recent !== undefined && isAlive(recent)) || supervisorOf(paths) !== null;
+    const state = readState(paths);
     if (state?.phase === 'ended') started.delete(key);
-    if (state?.phase === 'ended' || (recent !== undefined && isAlive(recent)) || supervisorOf(paths) !== null) {
-      return Promise.resolve();
-    }
+    if (state?.phase === 'ended' || isSupervised) return Promise.resolve();
     const isStarted = state?.phase === 'running' || state?.phase === 'launching' || readJson(paths.stop) !== null;
     // A stop does not wait for a download that it makes pointless.
     const id = isStarted ? `${key} end` : key;

@@ -41,6 +41,24 @@ describe('outcome of a program', () => {
     expect(end({ ...how, tail: '' }).message).toMatch(/^[^\n;]+; (look|raise|give)[^\n]+$/);
   });
 
+  it.each<[Partial<EndOfProgram>, string]>([
+    [
+      { exit: { code: null, signal: 'SIGSEGV' } },
+      'ended by SIGSEGV; look at its log and correct the program\ntail of the log',
+    ],
+    [{ exit: { code: 3, signal: null } }, 'exit code 3; look at its log and correct the program\ntail of the log'],
+    [{ cause: 'stop', exit: null }, 'stopped on request (exit code not known)\ntail of the log'],
+    [{}, 'exit code 0'],
+  ])('says how it ended, with the end of the log unless all is well: %j', (how, message) => {
+    expect(end(how).message).toBe(message);
+  });
+
+  it('names the memory of the machine where the kernel ends programs that want too much of it', () => {
+    expect(end({ exit: { code: null, signal: 'SIGKILL' } }).message).toMatch(
+      /^ended by SIGKILL .* when memory runs out;/
+    );
+  });
+
   it('costs nothing when the clock was set back meanwhile', () => {
     expect(end({ endedAt: '2025-12-31T23:00:00.000Z' }).billedSeconds).toBe(0);
   });
