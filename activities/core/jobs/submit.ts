@@ -8,15 +8,15 @@ const rounds = 3;
 
 const refOf = ({ v, site, id, key }: JobRef): JobRef => ({ v, site, id, key });
 
-/** Keeps the oldest job of a key and asks the others to stop; refuses a job that was made from another spec. */
+/** Keeps the oldest job of a key, null when there is none; asks the others to stop; refuses one made from another spec. */
 async function adopt(
   backend: JobBackend,
   found: readonly FoundJob[],
   intent: JobIntent,
   calls: PortCalls
-): Promise<JobRef> {
+): Promise<JobRef | null> {
   const [oldest, ...twins] = found;
-  if (oldest === undefined) throw new Error('adopt needs a job');
+  if (oldest === undefined) return null;
   if (oldest.specDigest !== intent.specDigest) {
     throw new PortError(
       'Conflict',
@@ -35,28 +35,28 @@ async function adopt(
  */
 export async function adoptOrSubmit(backend: JobBackend, intent: JobIntent, calls: PortCalls): Promise<JobRef> {
   const { consistencyMs, create, find } = backend.capabilities;
-  const look = () => calls.read('find job', (call) => backend.find(intent.key, call));
-  let trouble: unknown;
+  const kept = async () =>
+    await adopt(backend, await calls.read('find job', (call) => backend.find(intent.key, call)), intent, calls);
+  let trouble = '';
   for (let round = 1; round <= rounds; round += 1) {
-    const found = await look();
-    if (found.length > 0) return await adopt(backend, found, intent, calls);
+    const found = await kept();
+    if (found !== null) return found;
     try {
       const ref = await calls.change('create job', (call) => backend.create(intent, call));
       if (create !== 'none') return refOf(ref);
       // Nothing kept a second submitter from creating its own: look when both can be seen.
       await sleep(consistencyMs);
-      const all = await look();
-      return all.length === 0 ? refOf(ref) : await adopt(backend, all, intent, calls);
+      return (await kept()) ?? refOf(ref);
     } catch (error) {
       if (!isPortError(error) || (error.class !== 'AlreadyExists' && error.class !== 'UnknownOutcome')) throw error;
-      trouble = error;
+      trouble = error.message;
       if (find === 'eventual') await sleep(consistencyMs);
     }
   }
-  const late = await look();
-  if (late.length > 0) return await adopt(backend, late, intent, calls);
+  const late = await kept();
+  if (late !== null) return late;
   throw new PortError(
     'UnknownOutcome',
-    `job ${intent.key} was asked for ${rounds} times and cannot be found (${trouble instanceof Error ? trouble.message : String(trouble)}); it is looked for again, see whether the provider is reachable`
+    `job ${intent.key} was asked for ${rounds} times and cannot be found (${trouble}); it is looked for again, see whether the provider is reachable`
   );
 }

@@ -103,6 +103,31 @@ describe('awaitJob', () => {
     });
   });
 
+  it('trouble is counted in a row: a job that answers every other time is waited for however long', async () => {
+    const shaky = Array.from({ length: 7 }, () => [trouble('ServiceFault'), { phase: 'running' } as const]).flat();
+    const { outcome } = await wait([...shaky, ended]);
+    expect(outcome.result).toBe('succeeded');
+  });
+
+  it('a long complaint of a provider does not fill every heartbeat', async () => {
+    const { beats } = await wait([new PortError('ServiceFault', 'x'.repeat(10_000)), ended]);
+    expect(beats[0]?.problem).toBe('x'.repeat(300));
+  });
+
+  it('without a limit a job may be queued for ever', async () => {
+    const details = { queuedSinceMs: Date.now() - 2 * 3_600_000 };
+    expect((await wait([queued, queued, ended], { details })).outcome.result).toBe('succeeded');
+  });
+
+  it.each([null, 'text', {}, { queuedSinceMs: 'long ago' }])(
+    'a job whose earlier heartbeat says nothing of its queueing (%j) is waited for from now',
+    async (details) => {
+      const from = Date.now();
+      const { beats } = await wait([queued, ended], { details });
+      expect(beats[0]?.queuedSinceMs).toBeGreaterThanOrEqual(from);
+    }
+  );
+
   it('a job that is not there is lost, on an eventual lookup only after its delay', async () => {
     expect((await wait([trouble('NotFound')])).outcome).toMatchObject({ result: 'lost', class: 'NotFound' });
     const late = await wait([trouble('NotFound'), { phase: 'running' }, ended], { find: 'eventual' });
