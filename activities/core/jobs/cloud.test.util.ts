@@ -79,6 +79,9 @@ export const intent = {
   releaseId: 'retempo/m/run/1',
 } as unknown as JobIntent;
 
+/** Time between two looks of {@link activitiesOf}, in milliseconds. */
+export const pollMs = 5;
+
 /** The activities of a site on this cloud. */
 export const activitiesOf = (backend: JobBackend, options: Partial<JobActivityOptions> = {}) =>
   createJobActivities({
@@ -86,7 +89,7 @@ export const activitiesOf = (backend: JobBackend, options: Partial<JobActivityOp
     store: {} as JobActivityOptions['store'],
     owner: 'us',
     describeRelease: () => Promise.resolve('open'),
-    pollMs: 5,
+    pollMs,
     ...options,
   });
 
