@@ -270,7 +270,6 @@ export function createRegistry({ store, prefix = 'registry', now }: RegistryOpti
         model,
         (state) => {
           const entry = entryOf(state.versions, version);
-          reason = undefined;
           if (entry === undefined || entry.collectedAt !== undefined) reason = 'collected meanwhile';
           else if (Date.parse(entry.registeredAt) >= limit) reason = `not older than ${olderThan}`;
           else reason = protectionOf(state, version);
