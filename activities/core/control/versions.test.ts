@@ -26,8 +26,12 @@ describe('registering a version', () => {
   it('gives the same version again for the same release and bytes, and writes it once', async () => {
     const { v, version, ...record } = await world.promote(1);
     expect([v, version]).toEqual([1, versionId(1, record.artifact.digest)]);
+    const stored = () => registry.readDocument(`models/m/records/${version}`, call());
+    const before = await stored();
     const again = await registerVersion(registry, { record, seq: 1 }, call());
     expect(again).toEqual({ v, version, ...record });
+    expect(before).not.toBeNull();
+    expect(await stored()).toEqual(before);
     expect(await registry.listVersions('m', call())).toHaveLength(1);
   });
 
@@ -56,6 +60,8 @@ describe('registering a version', () => {
       parents: [first.version],
     });
     expect(await readVersion(registry, 'm', second.version, call())).toEqual(second);
+    const known = await registry.getVersion({ model: 'm', version: first.version }, call());
+    expect(known?.lineage.parents).toEqual([]);
   });
 
   it('other content under the same name is a conflict: versions never change', async () => {
@@ -113,6 +119,15 @@ describe('the champion', () => {
       });
     }
     expect((await read()).champion?.version).toBe(second);
+  });
+
+  it('a store that is down says nothing about who is champion: it is tried again', async () => {
+    const first = await registered(1);
+    const second = await registered(2);
+    const down = new PortError('ServiceFault', 'down');
+    const failing: Registry = { ...registry, setAlias: () => Promise.reject(down) };
+    const input = { model: 'm', version: first, expected: second, releaseId: 'r', reason: 'promoted' };
+    await expect(setChampion(failing, input, call())).rejects.toBe(down);
   });
 
   it('repeating a change is harmless, whatever was expected', async () => {

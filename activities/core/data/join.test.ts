@@ -95,6 +95,15 @@ describe('joinPredictions', () => {
     });
   });
 
+  it('joins keys as they are written, from a folder whose name looks like a pattern', async () => {
+    const rows = labelRows.map((row, i) => ({ ...row, key: `00${i}` }));
+    const candidate = join(folder, 'p[1]*');
+    mkdirSync(candidate);
+    writeFileSync(join(candidate, 'predictions.csv'), `flight,p\n${rows.map(({ key }) => `${key},0.5`).join('\n')}\n`);
+    const joined = await attempt({ labels: await labelsFile(rows), candidate });
+    expect(joined.map(({ key }) => key)).toEqual(['005', '004', '003', '002', '001', '000']);
+  });
+
   it('finds members and columns whatever their names', async () => {
     const key = `a/b~c"d'; drop`;
     const value = `$.p [0] ü`;
@@ -139,7 +148,9 @@ describe('joinPredictions', () => {
 
   it.each([
     ['an infinite probability', () => csv([...good(0).slice(1), ['k0', 'inf']]), /without a finite number/],
+    ['a probability below 0', () => csv([...good(0).slice(1), ['k0', -0.1]]), /1 key with `p` outside \[0, 1\]/],
     ['a row without key', () => csv([...good(0), ['', 0.5]]), /1 row without `flight`/],
+    ['a row that has lost its key', () => csv([...good(0).slice(1), ['', 0.5]]), /1 key not predicted \(first: "k0"\)/],
     ['a missing column', () => predictions('csv', 'flight,prob\nk0,1\n'), /no column `p`/],
     ['a missing member', () => predictions('jsonl', '{"flight":"k0"}\n'), /without a finite number in `p`/],
     ['text that is not JSON', () => predictions('jsonl', 'hello\n'), /Malformed JSON/],
@@ -182,6 +193,19 @@ describe('joinPredictions', () => {
       class: 'InvalidSpec',
       message: '1 label of task binary are not 0 or 1, at the keys "k4"',
     });
+    const none = labelRows.map((row, i) => (i === 4 ? { ...row, label: null } : row));
+    await expect(attempt({ labels: await labelsFile(none) })).rejects.toThrow('1 label of task binary are not 0 or 1');
+    const regression = {
+      task: 'regression',
+      evaluate: { ...evaluate, predictions: { key: 'flight', value: 'p' } },
+    } as const;
+    for (const label of [null, 'NaN', 'Infinity']) {
+      const odd = labelRows.map((row, i) => (i === 4 ? { ...row, label } : row));
+      await expect(attempt({ ...regression, labels: await labelsFile(odd) })).rejects.toMatchObject({
+        class: 'InvalidSpec',
+        message: '1 label of task regression are not finite numbers, at the keys "k4"',
+      });
+    }
     await expect(attempt({ labels: await labelsFile([]) })).rejects.toMatchObject({ class: 'NotFound' });
     await expect(attempt({ labels: await labelsFile([...labelRows, labelRows[0]!]) })).rejects.toThrow('not unique');
     await expect(attempt({ sliceBy: ['orgin'] })).rejects.toThrow('did you mean `slice:origin`?');

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { describe, expect, it } from 'vitest';
@@ -104,11 +104,47 @@ describe('labelledLosses', () => {
     const requestLog = log('versions.ndjson', lines);
     const found = await labelledLosses({ data, window, requestLog, metric: 'brier' });
     expect(found.losses).toEqual([0, 1]);
+    // Each loss under the version whose answer it is.
+    expect(found.byVersion).toEqual([
+      { version: "v'3", n: 1, meanLoss: 1 },
+      { version: 'v2', n: 1, meanLoss: 0 },
+    ]);
     const only = await labelledLosses({ data, window, requestLog, metric: 'brier', versions: ['v1', "v'3"] });
     expect(only.losses).toEqual([0.25, 1]);
     expect(only.duplicates).toBe(0);
     const certain = await labelledLosses({ data, window, requestLog, metric: 'logLoss', versions: ["v'3"] });
     expect(certain.losses[0]).toBeCloseTo(-Math.log(1e-15), 9);
+  });
+
+  it('is not stopped by lines that nobody writes on purpose: each says what it says, and no more', async () => {
+    const requestLog = log('odd.ndjson', [
+      // Answered without a version, and without a time: older than any that has one.
+      JSON.stringify({ key: 'r9', status: 200, prediction: 0.5 }),
+      line({ key: 'r9', version: 'v2', prediction: 1 }),
+      JSON.stringify({ key: 'r9', status: 200, prediction: 0.25 }),
+      JSON.stringify({ key: 'r12', status: 200, prediction: 0.75 }),
+      // No status and no prediction that is a number.
+      JSON.stringify({ key: 'r14', version: 'v2', at: 'z', status: 'fine', prediction: 0.5 }),
+      line({ key: 'r11', prediction: 'likely' }),
+      line({ key: 'r13', prediction: { late: 0.5 } }),
+      '["r8", 200, 0.5]',
+      '"r8"',
+    ]);
+    const found = await labelledLosses({ data, window, requestLog, metric: 'brier' });
+    expect(found).toMatchObject({ joined: 4, labelled: 4, unusable: 2, duplicates: 2, losses: [0, 0.0625] });
+    expect(found.byVersion.map(({ version, n }) => [version, n])).toEqual([
+      ['', 1],
+      ['v2', 1],
+    ]);
+  });
+
+  it('reads a log whose path looks like a pattern, and text keys of CSV data as they are written', async () => {
+    mkdirSync(join(folder, 'logs[1]'));
+    const requestLog = log('logs[1]/requests.ndjson', [line({ key: '007', prediction: 0.5 })]);
+    const csv = fresh('keys.csv');
+    writeFileSync(csv, 'id,at,x,place,late\n007,2001-01-03 00:00:00,1,ORD,1\n008,2001-01-04 00:00:00,1,ORD,0\n');
+    const found = await labelledLosses({ data: dataSpec(csv), window, requestLog, metric: 'brier' });
+    expect(found).toMatchObject({ rows: 2, joined: 1, losses: [0.25] });
   });
 
   it('gives nothing, not zero, without a log, without answers and in an empty window', async () => {
