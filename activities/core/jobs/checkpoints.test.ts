@@ -5,10 +5,10 @@ import { DefaultLogger } from '@temporalio/worker';
 import type { ArtifactRef } from '@retempo/workflows/contracts';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore, sealFolder } from '../artifacts/index.js';
-import type { ArtifactStore } from '../ports/index.js';
+import { PortError, type ArtifactStore } from '../ports/index.js';
 import { createCheckpointActivities } from './activities.js';
 import { portCalls, type PortCalls } from './calls.js';
-import { createCheckpointCopier, publishCheckpoint, type SealFolder } from './checkpoints.js';
+import { checkpointPrefix, createCheckpointCopier, publishCheckpoint, type SealFolder } from './checkpoints.js';
 
 const base = mkdtempSync(`${tmpdir()}/retempo-checkpoints-`);
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -131,6 +131,55 @@ describe('checkpoints', () => {
     replaced = 0;
     await publishCheckpoint(racing, step, { ref: ref('3'), savedAtMs: 3 }, call);
     expect(await find()).toEqual(ref('3'));
+  });
+
+  it('one that is deleted while it is read is none', async () => {
+    await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
+    const plain = store;
+    const racing: ArtifactStore = {
+      ...plain,
+      async *read(...input) {
+        await plain.delete(input[0], call);
+        yield* plain.read(...input);
+      },
+    };
+    expect(await find([racing])).toBeNull();
+  });
+
+  it('a race without an end is told after a few rounds; what is no race at once', async () => {
+    await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
+    const failing = (error: Error) => {
+      let tried = 0;
+      const fail = () => {
+        tried += 1;
+        throw error;
+      };
+      return { tried: () => tried, reading: { ...store, read: fail }, writing: { ...store, put: fail } };
+    };
+    for (const [error, rounds] of [
+      [new PortError('Conflict', 'somebody was faster'), 5],
+      [new PortError('ServiceFault', 'down'), 1],
+      [new TypeError('no such field'), 1],
+    ] as const) {
+      const read = failing(error);
+      await expect(find([read.reading])).rejects.toThrow(error.message);
+      expect(read.tried()).toBe(rounds);
+      const write = failing(error);
+      const publishing = publishCheckpoint(write.writing, step, { ref: ref('2'), savedAtMs: 2 }, call);
+      await expect(publishing).rejects.toBe(error);
+      expect(write.tried()).toBe(rounds);
+    }
+  });
+
+  it('the same checkpoint again writes nothing; a record of it that is far too large is none', async () => {
+    const key = `${checkpointPrefix(step.releaseId, step.step)}/latest.json`;
+    await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
+    const head = await store.head(key, call);
+    await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 2 }, call);
+    expect(await store.head(key, call)).toEqual(head);
+    const latest = JSON.stringify({ v: 1, ref: ref('1'), savedAtMs: 1, more: 'x'.repeat(64 * 1024) });
+    await store.put(key, Buffer.from(latest), { ifVersion: head!.version }, call);
+    expect(await find()).toBeNull();
   });
 
   it('the newest of several stores counts; a store that is gone is waited for, then left out', async () => {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore } from '../artifacts/index.js';
 import { PortError, type ArtifactStore, type Call, type JobLeftovers, type OwnedJob } from '../ports/index.js';
 import type { JobActivityOptions } from './activities.js';
-import { activitiesOf, environment, inActivity, intent, laggingCloud, type Cloud } from './cloud.test.util.js';
+import { activitiesOf, environment, inActivity, intent, laggingCloud, pollMs, type Cloud } from './cloud.test.util.js';
 import { checkpointPrefix } from './checkpoints.js';
 
 // Real processes are reaped in the conformance suite of job backends; here are providers that misbehave.
@@ -93,7 +93,12 @@ describe('the reaper and live jobs', () => {
     const cloud = await cloudOf('starting');
     const looks: number[] = [];
     const { reap } = reaping(cloud, { reapGraceMs: 200 }, () => (looks.push(Date.now()) === 1 ? 'unknown' : 'open'));
-    expect(await inActivity(reap)).toMatchObject({ stopped: [] });
+    const mock = environment();
+    let beats = 0;
+    mock.on('heartbeat', () => (beats += 1));
+    expect(await mock.run(reap)).toMatchObject({ stopped: [] });
+    // It sleeps meanwhile: a slow machine makes this fewer.
+    expect(beats).toBeLessThan((2 * 200) / pollMs);
     expect(asks(cloud)).toEqual([0]);
     expect(looks).toHaveLength(2);
     expect(looks[1]! - looks[0]!).toBeGreaterThanOrEqual(200);
@@ -115,14 +120,27 @@ describe('the reaper and live jobs', () => {
     expect(asked).toEqual(['open']);
   });
 
-  it('heartbeats what it has seen, and what it suspects while it waits', async () => {
-    const cloud = await cloudOf('closed', 'closed');
+  it('heartbeats at every step, so that a dead worker is noticed however much there is to do', async () => {
+    const { cloud } = withLeftovers(await cloudOf('open', 'closed'), ['a', 'b', 'c'], {
+      remove() {
+        counts.push(beats.length);
+        return Promise.resolve();
+      },
+    });
     const mock = environment();
     const beats: unknown[] = [];
+    const counts: number[] = [];
     mock.on('heartbeat', (details: unknown) => beats.push(details));
-    await mock.run(reaping(cloud).reap);
+    const verdictOf = (id: string): Verdict => {
+      counts.push(beats.length);
+      return id === 'open' ? 'open' : 'closed';
+    };
+    await mock.run(reaping(cloud, {}, verdictOf).reap);
+    // Two looks at one release of live jobs and three of ended ones, one at the open release, and three removals.
+    expect(counts).toHaveLength(12);
+    expect(new Set(counts).size).toBe(counts.length);
     expect(beats).toContainEqual({ looked: 2 });
-    expect(beats).toContainEqual({ looked: 2, suspects: 2 });
+    expect(beats).toContainEqual({ looked: 2, suspects: 1 });
   });
 
   it('J5 refuses to look for the jobs of another installation', async () => {
@@ -221,5 +239,14 @@ describe('the reaper and what jobs left', () => {
     const { reap } = reaping(await cloudOf());
     for (let look = 1; look <= 2; look += 1) await inActivity(reap);
     expect(await store.head(key, call())).not.toBeNull();
+  });
+
+  it('does not look through the store at every round', async () => {
+    const cloud = await cloudOf();
+    await inActivity(reaping(cloud).reap);
+    const refuse = () => {
+      throw new Error('must not be listed');
+    };
+    await inActivity(reaping(cloud, { store: { ...store, list: refuse } }).reap);
   });
 });

@@ -75,7 +75,7 @@ async function removeLeftovers(options: ReapOptions, jobs: readonly OwnedJob[]):
     }
   };
   let removed = 0;
-  for (const job of leftovers === undefined ? [] : jobs) {
+  for (const job of jobs) {
     calls.beat({ removed });
     if (await attempt('remove job', async (call) => leftovers?.remove(job, owner, call))) removed += 1;
   }
