@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, constants, readFile, stat } from 'node:fs/promises';
+import { access, constants, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -98,7 +98,7 @@ async function binaryOnPath(path: string): Promise<ServerBinary | null> {
       () => true,
       () => false
     );
-    if (!executable || !(await stat(candidate)).isFile()) continue;
+    if (!executable) continue;
     // Something else of this name, or one that is too old, is no reason to fail: the search goes on.
     const version = await versionOf(candidate).catch(() => null);
     if (version !== null && !olderThan(version, oldestServerVersion)) return { path: candidate, from: 'PATH', version };
