@@ -204,6 +204,9 @@ describe('governor, random commands against the ledger', () => {
           if (before.running !== null && state.running === null) cool(ledger.cooling, command, now);
           const forced = state.seq > before.seq && command.kind === 'trigger' && command.force;
           const ticked = tick(state, { model: 'm', policy, now });
+          // A run that is on stays the one that is on, until it has ended or is lost.
+          if (before.running !== null && state.running !== null) expect(state.running.runId).toBe(before.running.runId);
+          if (state.running !== null) expect(ticked.running?.runId).toBe(state.running.runId);
           const forcedNext = state.next?.forced === true;
           state = ticked;
           for (const s of [before, state])

@@ -183,6 +183,11 @@ describe('the one next run', () => {
     expect([next, decisions[0]!.reason]).toEqual([null, 'about a; 2 causes']);
   });
 
+  it('never starts beside another one, however much time goes by', () => {
+    const waiting = reserved(trigger('event', 'a'));
+    expect(tick(waiting, at(t0 + 90 * day))).toBe(waiting);
+  });
+
   it('waits for the budget as well', () => {
     const full = end({ ...reserved(trigger('event', 'a')), starts: [t0 - day, t0] }, 'promoted', { version: 'v2' });
     expect(tick(full, at(t0 + 29 * day - 1))).toBe(full);
@@ -194,17 +199,22 @@ describe('the one next run', () => {
     const held = end(reserved(trigger('event', 'a')), 'noData');
     expect(tick(held, at(t0 + day - 1))).toBe(held);
     expect(tick(held, at(t0 + day)).running?.seq).toBe(3);
+    const impatient = at(t0, { ...policy, breakerAfter: 1 });
+    const outcome = { result: 'error', helped: false, reason: 'r' } as const;
+    const once = takeReport(started(), { runId: started().running!.runId, phase: 'done', outcome }, impatient);
+    expect(once.hold).toEqual({ reason: '1 run without a usable result; the last: r', until: null });
     const broken = end({ ...reserved(trigger('event', 'a')), failures: 2 }, 'error');
     expect(tick(broken, at(t0 + 900 * day))).toBe(broken);
     expect(tick(resumeModel(broken, 'ann', 'mended', t0), at(t0 + day)).running?.seq).toBe(3);
   });
 
   it('of a person who forces it waits for the run before only, whoever else asked for it', () => {
-    const forced = end(reserved(trigger('event', 'a'), trigger('person', 'b', { force: true })), 'promoted', {
-      version: 'v2',
-    });
-    expect(forced.cooldownUntil).toBeGreaterThan(t0);
-    expect(tick({ ...forced, starts: [t0, t0] }, at(t0)).running?.seq).toBe(3);
+    const asked = [trigger('event', 'a'), trigger('person', 'b', { force: true })];
+    for (const triggers of [asked, asked.toReversed()]) {
+      const forced = end(reserved(...triggers), 'promoted', { version: 'v2' });
+      expect(forced.cooldownUntil).toBeGreaterThan(t0);
+      expect(tick({ ...forced, starts: [t0, t0] }, at(t0)).running?.seq).toBe(3);
+    }
   });
 
   it('of anything but a person is never forced', () => {
