@@ -129,6 +129,14 @@ describe('making the folder of a version', () => {
     expect(readdirSync(versionsFolder)).toEqual(['v1']);
   });
 
+  it('fails for the reason of the download, also when there is nothing left to remove', async () => {
+    const failing = (_ref: unknown, folder: string) => {
+      rmSync(join(folder, '..'), { recursive: true });
+      return Promise.reject(new Error('no space'));
+    };
+    await expect(make(failing)).rejects.toThrow('no space');
+  });
+
   it('does not mind a download that goes while it is looked at', async () => {
     symlinkSync('gone', join(versionsFolder, '.new-gone'));
     await make();
