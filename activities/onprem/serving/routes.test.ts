@@ -50,6 +50,7 @@ describe('health and metadata of an endpoint', () => {
 
   it('live says nothing of versions', () => {
     expect(get('/v2/health/live', {})).toEqual([200, { live: true }]);
+    expect(get('/v2', {})).toEqual([200, { name: 'retempo-router', version: '1', extensions: [] }]);
   });
 
   it('metadata are those of the version with the most traffic, and name all that serve', () => {
