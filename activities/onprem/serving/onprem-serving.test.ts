@@ -327,7 +327,7 @@ describe('site', () => {
     [{ flights: { stickiness: { cookie: 'x' } } }, 'endpoints.flights.stickiness'],
     [{ flights: { stickiness: { header: 7 } } }, 'endpoints.flights.stickiness'],
     [{ flights: { requestTimeoutMs: 600_001 } }, 'from 1 to 600000'],
-    [{ flights: { requestTimeoutMs: 0.5 } }, 'from 1 to 600000'],
+    [{ flights: { requestTimeoutMs: 1.5 } }, 'from 1 to 600000'],
     [{ flights: { logRotateBytes: 'x'.repeat(1_000) } }, /got "x{79}$/],
     [{ flights: { dataPort: 70_000 } }, 'endpoints.flights.dataPort: expected a port'],
     [

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSy
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { identityOf, isAlive } from '@retempo/activities/processes';
+import { identityOf, isAlive, type ProcessIdentity, signalProcess } from '@retempo/activities/processes';
 import { emptyRecord } from './endpoint-record.js';
 import { routerFiles, type RouterFiles } from './layout.js';
 import { endpoint, newCall, openSite, type Site } from './serving-site.test.support.js';
@@ -106,16 +106,35 @@ describe('start of a router', () => {
   });
 });
 
+/** A process that is no router. */
+async function other(): Promise<ProcessIdentity> {
+  const child = spawn('sleep', ['1000']);
+  await once(child, 'spawn');
+  const identity = identityOf(Number(child.pid));
+  if (identity === null) throw new Error('no process');
+  return identity;
+}
+
 describe('end of a router', () => {
+  it('is what it has said, although its process is there still', async () => {
+    const site = openSite();
+    await site.ensureRouter(endpoint, newCall());
+    await site.stop(endpoint);
+    const ending = await other();
+    writeFileSync(filesOf(site).process, JSON.stringify({ ...site.process(), process: ending }));
+    expect(site.leftOf(endpoint)).toBe('files');
+    await site.stop(endpoint);
+    expect(signalProcess(ending, 'SIGCONT')).toBe(true);
+    expect((await site.ensureRouter(endpoint, newCall())).pid).not.toBe(ending.pid);
+    signalProcess(ending, 'SIGKILL');
+  });
+
   it('by force is none of the router that another worker has started since', async () => {
     const site = openSite({ requestTimeoutMs: 1 });
     await site.ensureRouter(endpoint, newCall());
     site.close();
     const before = site.process();
-    const other = spawn('sleep', ['1000']);
-    await once(other, 'spawn');
-    const identity = identityOf(Number(other.pid));
-    if (identity === null) throw new Error('no process');
+    const identity = await other();
     process.kill(before.process.pid, 'SIGSTOP');
     const stopping = site.stop(endpoint);
     // By now it has been told to end, and is waited for.
