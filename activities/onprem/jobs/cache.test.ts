@@ -203,6 +203,20 @@ describe('copies of artifacts', () => {
     expect(readdirSync(root).filter((name) => name.startsWith('.new-'))).toEqual([]);
   });
 
+  it('are the same in whatever order the file system lists them', async () => {
+    const { cache, downloads } = newCache();
+    const folder = await cache.folderOf(refOf('a'), call);
+    const { readdir } = fsPromises;
+    const reversed = async (path: string, options: { readonly withFileTypes: true }) =>
+      (await readdir(path, options)).toReversed();
+    Object.assign(fsPromises, { readdir: reversed });
+    syncBuiltinESMExports();
+    expect(await cache.folderOf(refOf('a'), call)).toBe(folder);
+    Object.assign(fsPromises, { readdir });
+    syncBuiltinESMExports();
+    expect(downloads()).toBe(1);
+  });
+
   it('go when nobody asked for them for as long as they are kept, except those in use', async () => {
     const { root, cache, makeOld, sweep, downloads } = newCache();
     for (const digit of ['a', 'b', 'c']) await cache.folderOf(refOf(digit), call);

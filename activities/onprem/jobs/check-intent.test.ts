@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { JobIntent, JobRef, JobSpec } from '@retempo/workflows/contracts';
 import { afterAll, describe, expect, it } from 'vitest';
+import { checkIntent } from './check-intent.js';
 import { createLocalJobs } from './local-jobs.js';
 
 const root = mkdtempSync(`${tmpdir()}/retempo-intent-`);
@@ -36,6 +37,7 @@ const ref = { v: 1, uri: 'file:///x/', digest: `sha256:${'0'.repeat(64)}`, bytes
 
 const wrong: readonly (readonly [what: string, change: object, message: RegExp])[] = [
   ['a key that is a number', { key: 7 }, /not a job key.*: 7$/],
+  ['a key in a list', { key: ['a'.repeat(64)] }, /not a job key/],
   ['a key with a path', { key: `../${'a'.repeat(61)}` }, /not a job key/],
   ['a key in capitals', { key: 'A'.repeat(64) }, /not a job key/],
   ['a key with a line feed', { key: `${'a'.repeat(64)}\n` }, /not a job key/],
@@ -151,4 +153,24 @@ describe('what can never run here', () => {
       expect(readdirSync(root)).toEqual([]);
     }
   );
+});
+
+describe('the pool of a job', () => {
+  const pools = [
+    { name: 'small', slots: 1 },
+    { name: 'large', slots: 7 },
+  ];
+  const { pool: _pool, ...anywhere } = good;
+
+  it('is the one that it names, else the first; one process may be asked for', () => {
+    const single = { ...good.spec, replicas: 1 };
+    expect(checkIntent({ ...good, pool: 'large', spec: single }, 'onprem.local', pools)).toBe(pools[1]);
+    expect(checkIntent(anywhere, 'onprem.local', pools)).toBe(pools[0]);
+  });
+
+  it('a site without pools says so', () => {
+    expect(() => checkIntent(anywhere, 'onprem.local', [])).toThrow(
+      'onprem.local has no pool undefined; it has: none;'
+    );
+  });
 });

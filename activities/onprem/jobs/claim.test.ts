@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -17,6 +26,7 @@ describe('claim', () => {
     expect(holderOf(claim)).toBe('a');
     expect(takeClaim(claim, 'b', (holder) => holder === 'a')).toBe(true);
     expect(holderOf(claim)).toBe('b');
+    expect(statSync(claim).mode & 0o777).toBe(0o700);
   });
 
   it('a contender that slept between its look and its claim does not take over a newer holder', () => {

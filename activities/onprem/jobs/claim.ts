@@ -42,7 +42,8 @@ export function takeClaim<T>(folder: string, holder: T, isFree: (current: T) => 
   // A contender that slept here for long may have created a number that was already history; the next holder removes it.
   if (highest(folder) !== mine) return false;
   for (const name of readdirSync(folder)) {
-    if (/^\d+$/.test(name) && Number(name) < mine) rmSync(`${folder}/${name}`, { force: true });
+    // What is no generation is no number either, and smaller than none.
+    if (Number(name) < mine) rmSync(`${folder}/${name}`, { force: true });
   }
   return true;
 }

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -41,7 +42,10 @@ describe('ledger', () => {
     rmSync(journal);
     expect([ledger.flush(), readState(paths)]).toEqual([true, ended]);
     const lines = readFileSync(journal, 'utf8').trim().split('\n');
-    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([expect.objectContaining(end)]);
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string, ...end },
+    ]);
+    expect(statSync(journal).mode & 0o777).toBe(0o600);
     ledger.flush();
     expect(readFileSync(journal, 'utf8').trim().split('\n')).toEqual(lines);
   });

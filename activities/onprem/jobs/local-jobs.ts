@@ -274,13 +274,11 @@ export function createLocalJobs(options: LocalJobsOptions): JobBackend {
       }),
 
     async *listOwned(owner, since): AsyncIterable<OwnedJob> {
-      const keys = await guarded(() =>
-        readdirSync(jobsFolder(root), { withFileTypes: true }).map(({ name }) => name)
-      ).catch((error: unknown) => {
+      const names = await guarded(() => readdirSync(jobsFolder(root))).catch((error: unknown) => {
         if (isPortError(error) && errorCode(error.cause) === 'ENOENT') return [];
         throw error;
       });
-      for (const key of keys.filter(isJobKey).sort()) {
+      for (const key of names.filter(isJobKey)) {
         const paths = jobPaths(root, key);
         const record = await guarded(() => readRecord(paths));
         if (record === null || record.intent.owner !== owner || Date.parse(record.createdAt) < Date.parse(since))
