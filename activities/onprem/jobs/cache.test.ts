@@ -41,7 +41,7 @@ function newCache(whileItComes: () => void = () => undefined) {
   const cache = openArtifactCache(root, (ref, folder) => {
     downloads += 1;
     whileItComes();
-    mkdirSync(`${folder}/inside`, { recursive: true });
+    mkdirSync(`${folder}/inside`);
     for (const name of ['content', 'inside/more']) {
       writeFileSync(`${folder}/${name}`, ref.digest);
       utimesSync(`${folder}/${name}`, longAgo, longAgo);
@@ -78,6 +78,7 @@ describe('downloads', () => {
     expect(downloads()).toBe(1);
     expect(readdirSync(root).sort()).toEqual(['.claims', 'a'.repeat(64)]);
     expect(readdirSync(`${root}/.claims`)).toEqual([]);
+    for (const path of ['', '/files']) expect(statSync(`${root}/${'a'.repeat(64)}${path}`).mode & 0o777).toBe(0o700);
   });
 
   it('of another worker are waited for', async () => {
@@ -130,6 +131,23 @@ describe('downloads', () => {
     isAway = false;
     expect(existsSync(`${await cache.folderOf(refOf('a'), call)}/content`)).toBe(true);
     expect(downloads()).toBe(2);
+  });
+
+  it('that cannot be put in their place say why, and leave nothing', async () => {
+    const { root, cache } = newCache();
+    const { rename } = fsPromises;
+    const refused = (from: string, to: string) =>
+      to.endsWith('a'.repeat(64))
+        ? Promise.reject(Object.assign(new Error('refused'), { code: 'EACCES' }))
+        : rename(from, to);
+    Object.assign(fsPromises, { rename: refused });
+    syncBuiltinESMExports();
+    const asking = cache.folderOf(refOf('a'), call).finally(() => {
+      Object.assign(fsPromises, { rename });
+      syncBuiltinESMExports();
+    });
+    await expect(asking).rejects.toMatchObject({ code: 'EACCES' });
+    expect(readdirSync(root)).toEqual(['.claims']);
   });
 
   it.each(['sha256:../../x', `sha256:${'A'.repeat(64)}`, '0'.repeat(64), ''])(
@@ -229,6 +247,45 @@ describe('copies of artifacts', () => {
     expect(downloads()).toBe(3);
     expect(existsSync(`${await cache.folderOf(refOf('a'), call)}/content`)).toBe(true);
     expect(downloads()).toBe(4);
+  });
+
+  it.each(['readdir', 'stat'] as const)(
+    'that another worker removes after a sweep did its %s are gone',
+    async (look) => {
+      const { root, cache, makeOld, sweep } = newCache();
+      await cache.folderOf(refOf('a'), call);
+      makeOld('a', 8 * dayMs);
+      const asIs = fsPromises[look] as (...input: unknown[]) => Promise<unknown>;
+      const looking = async (...input: unknown[]) => {
+        const seen = await asIs(...input);
+        rmSync(`${root}/${'a'.repeat(64)}`, { recursive: true, force: true });
+        return seen;
+      };
+      Object.assign(fsPromises, { [look]: looking });
+      syncBuiltinESMExports();
+      const swept = await sweep(7 * dayMs).finally(() => {
+        Object.assign(fsPromises, { [look]: asIs });
+        syncBuiltinESMExports();
+      });
+      expect(swept).toBeUndefined();
+      expect(readdirSync(root)).toEqual(['.claims']);
+    }
+  );
+
+  it('that are kept stay where they are: jobs may be reading them', async () => {
+    const { cache, makeOld, sweep } = newCache();
+    const folder = await cache.folderOf(refOf('a'), call);
+    makeOld('a', 6 * dayMs);
+    const { rename } = fsPromises;
+    const moved: unknown[] = [];
+    Object.assign(fsPromises, { rename: (...paths: unknown[]) => Promise.resolve(moved.push(paths)) });
+    syncBuiltinESMExports();
+    await sweep(7 * dayMs).finally(() => {
+      Object.assign(fsPromises, { rename });
+      syncBuiltinESMExports();
+    });
+    expect(moved).toEqual([]);
+    expect(existsSync(`${folder}/content`)).toBe(true);
   });
 
   it('that somebody asks for while they are being removed are there when the answer comes', async () => {

@@ -65,10 +65,8 @@ export function openArtifactCache(root: string, materialize: ProviderContext['ma
   const running = new Map<string, Promise<string>>();
 
   async function intact(entry: string): Promise<boolean> {
-    const listing = readJson(`${entry}/listing.json`);
-    if (listing === null) return false;
     try {
-      return JSON.stringify(await listingOf(`${entry}/files`)) === JSON.stringify(listing);
+      return JSON.stringify(await listingOf(`${entry}/files`)) === JSON.stringify(readJson(`${entry}/listing.json`));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return false;
       throw error;
@@ -98,7 +96,13 @@ export function openArtifactCache(root: string, materialize: ProviderContext['ma
   async function removeCopy(entry: string, keepMs: number): Promise<void> {
     if ((await unusedMs(`${entry}/listing.json`)) < keepMs) return;
     const aside = `${root}/.new-${process.pid}-${randomBytes(6).toString('hex')}`;
-    await rename(entry, aside);
+    try {
+      await rename(entry, aside);
+    } catch (error) {
+      // Removed by another worker meanwhile.
+      if (errorCode(error) === 'ENOENT') return;
+      throw error;
+    }
     // Asked for at the last moment: put back, unless whoever asked has downloaded it again by now.
     const isWanted = (await unusedMs(`${aside}/listing.json`)) < keepMs;
     if (
