@@ -45,7 +45,11 @@ function serverOf(workflows: Readonly<Record<string, Played>>): Client {
   };
   const getHandle = (id: string) => ({
     describe: () => answer(id, ({ status }) => ({ status: { name: status } })),
-    result: () => answer(id, ({ result }) => result),
+    // Waits for a run that is open, and throws for one that did not complete.
+    result: () => {
+      if (workflows[id]?.status !== 'COMPLETED') throw new Error('there is no result');
+      return answer(id, ({ result }) => result);
+    },
     fetchHistory: () => answer(id, ({ history }) => history ?? historyFromJSON({ events: [] })),
   });
   return { workflow: { getHandle } } as unknown as Client;

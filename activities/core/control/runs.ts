@@ -1,7 +1,6 @@
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import type { ControlActivities, Decision, ReleaseOutcome } from '@retempo/workflows/contracts';
-import { assertKey } from '../artifacts/index.js';
 import type { ArtifactStore, Call } from '../ports/index.js';
 import type { Registry } from '../registry/index.js';
 
@@ -80,7 +79,6 @@ async function childrenOf(client: Client, releaseId: string): Promise<(readonly 
 
 /** Whole and atomic, whatever was there. */
 async function putCurrent(store: ArtifactStore, key: string, bytes: Uint8Array, call: Call): Promise<void> {
-  assertKey(key);
   const head = await store.head(key, call);
   await store.put(key, bytes, head === null ? { ifAbsent: true } : { ifVersion: head.version }, call);
 }

@@ -96,12 +96,12 @@ describe('joinPredictions', () => {
   });
 
   it('joins keys as they are written, from a folder whose name looks like a pattern', async () => {
-    const rows = labelRows.map((row, i) => ({ ...row, key: `00${i}` }));
+    const rows = labelRows.map((row, i) => ({ ...row, key: `${i}.10` }));
     const candidate = join(folder, 'p[1]*');
     mkdirSync(candidate);
     writeFileSync(join(candidate, 'predictions.csv'), `flight,p\n${rows.map(({ key }) => `${key},0.5`).join('\n')}\n`);
     const joined = await attempt({ labels: await labelsFile(rows), candidate });
-    expect(joined.map(({ key }) => key)).toEqual(['005', '004', '003', '002', '001', '000']);
+    expect(joined.map(({ key }) => key)).toEqual(['5.10', '4.10', '3.10', '2.10', '1.10', '0.10']);
   });
 
   it('finds members and columns whatever their names', async () => {

@@ -140,9 +140,9 @@ describe('labelledLosses', () => {
 
   it('reads a log whose path looks like a pattern, and text keys of CSV data as they are written', async () => {
     mkdirSync(join(folder, 'logs[1]'));
-    const requestLog = log('logs[1]/requests.ndjson', [line({ key: '007', prediction: 0.5 })]);
+    const requestLog = log('logs[1]/requests.ndjson', [line({ key: '1.10', prediction: 0.5 })]);
     const csv = fresh('keys.csv');
-    writeFileSync(csv, 'id,at,x,place,late\n007,2001-01-03 00:00:00,1,ORD,1\n008,2001-01-04 00:00:00,1,ORD,0\n');
+    writeFileSync(csv, 'id,at,x,place,late\n1.10,2001-01-03 00:00:00,1,ORD,1\n1.1,2001-01-04 00:00:00,1,ORD,0\n');
     const found = await labelledLosses({ data: dataSpec(csv), window, requestLog, metric: 'brier' });
     expect(found).toMatchObject({ rows: 2, joined: 1, losses: [0.25] });
   });

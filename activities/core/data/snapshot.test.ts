@@ -90,7 +90,11 @@ describe('snapshotData', () => {
   });
 
   it('writes the same bytes for the same rows, whatever their order, files, format of the path and threads', async () => {
-    const rows = plainRows({ start: '2001-03-01T00:00:00Z', days: 12, perDay: 12_000 });
+    // Many rows share an instant: then their keys decide.
+    const rows = plainRows({ start: '2001-03-01T00:00:00Z', days: 12, perDay: 12_000 }).map((row) => ({
+      ...row,
+      at: `${row.at.slice(0, 13)}:00:00`,
+    }));
     const one = await writeRows(fresh('one.parquet'), PLAIN_COLUMNS, rows);
     const base = fresh('many');
     await writeRows(`${base}-1.parquet`, PLAIN_COLUMNS, rows.slice(0, 40_000).toReversed());
@@ -178,6 +182,27 @@ describe('snapshotData', () => {
     await expect(attempt(rows.map((row) => (day(row) === 5 ? { ...row, id: null } : row)))).rejects.toMatchObject({
       message: expect.stringMatching(/4 rows of .* have no `id`/) as string,
     });
+    await expect(attempt(rows.map((row) => (row.id === 'r40' ? { ...row, id: null } : row)))).rejects.toMatchObject({
+      message: expect.stringMatching(/1 row of .* have no `id`/) as string,
+    });
+    for (const [what, ids] of [
+      ['in the evaluation', ['r40', 'r41']],
+      ['over both windows', ['r16', 'r40']],
+    ] as const) {
+      const twice = rows.map((row) => (row.id === ids[0] ? { ...row, id: ids[1] } : row));
+      await expect(attempt(twice), what).rejects.toMatchObject({
+        message: expect.stringMatching(new RegExp(`1 key in .* name more than one row: "${ids[1]}"`)) as string,
+      });
+    }
+    // Rows of neither window are nobody's trouble.
+    const earlier = rows.map((row) => (row.id === 'r1' ? { ...row, id: 'r0' } : row));
+    expect((await attempt(earlier)).evaluate.rows).toBe(12);
+    const single = await writeRows(
+      fresh('float.parquet'),
+      { ...columns, late: 'FLOAT' },
+      rows.map((row) => (row.id === 'r40' ? { ...row, late: 'NaN' } : row))
+    );
+    await expect(snapshotData({ data: dataSpec(single), folder: fresh('out') })).rejects.toThrow('1 label in `late`');
     await expect(attempt([...rows, { ...rows[0]!, id: 'n', at: null }])).rejects.toMatchObject({
       message: expect.stringMatching(/1 row of 57 in .* have no usable `at`/) as string,
     });
@@ -295,13 +320,13 @@ describe('snapshotData', () => {
     const rows = plainRows({ start: '2001-01-01T00:00:00Z', days: 14, perDay: 2 });
     const source = fresh('a.csv');
     const lines = rows.map(
-      (row, i) => `00${row.id.slice(1)},${row.at},${i % 5 === 0 ? '' : row.x},"${row.place}",${row.late}`
+      (row, i) => `${row.id.slice(1)}.10,${row.at},${i % 5 === 0 ? '' : row.x},"${row.place}",${row.late}`
     );
     writeFileSync(source, `id,at,x,place,late\n${lines.join('\n')}\n`);
     const result = await snapshotData({ data: dataSpec(source), folder: fresh('out') });
     expect(result.train.rows).toBe(10);
     const train = await readRows(join(result.folders.train, 'train.parquet'));
-    expect(train[0]!['id']).toBe('004');
+    expect(train[0]!['id']).toBe('4.10');
     expect(train.filter((row) => row['x'] === null)).toHaveLength(
       rows.filter((row, i) => i % 5 === 0 && inWindow(row, result.train.from, result.train.to)).length
     );

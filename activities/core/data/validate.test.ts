@@ -92,6 +92,19 @@ describe('validateRows', () => {
     ]);
   });
 
+  it('takes NaN for missing in fractions of either size, and holds it against no other rule', async () => {
+    for (const x of ['FLOAT', 'DOUBLE']) {
+      const file = await writeRows(join(folder, `${x}.parquet`), { x }, [
+        { x: 'NaN' },
+        { x: 1 },
+        { x: null },
+        { x: 1 },
+      ]);
+      const rules = [{ column: 'x', min: 0, max: 1, missingAtMost: 0.25, oneOf: [1] }];
+      expect(await validateRows({ files: [file], rules })).toMatchObject([{ rule: 'missingAtMost', rows: 2, of: 4 }]);
+    }
+  });
+
   it('copes with no rows, columns without any value, an empty list of values, and CSV', async () => {
     const empty = await writeRows(join(folder, 'empty.parquet'), COLUMNS, []);
     const rules = [{ column: 'x', min: 0, max: 1, missingAtMost: 0, oneOf: [1] }];

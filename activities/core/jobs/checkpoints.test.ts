@@ -8,7 +8,13 @@ import { createFileStore, sealFolder } from '../artifacts/index.js';
 import { PortError, type ArtifactStore } from '../ports/index.js';
 import { createCheckpointActivities } from './activities.js';
 import { portCalls, type PortCalls } from './calls.js';
-import { checkpointPrefix, createCheckpointCopier, publishCheckpoint, type SealFolder } from './checkpoints.js';
+import {
+  checkpointPrefix,
+  createCheckpointCopier,
+  deleteCheckpoints,
+  publishCheckpoint,
+  type SealFolder,
+} from './checkpoints.js';
 
 const base = mkdtempSync(`${tmpdir()}/retempo-checkpoints-`);
 afterAll(() => rmSync(base, { recursive: true, force: true }));
@@ -97,13 +103,83 @@ describe('checkpoints', () => {
     });
   });
 
-  it('a copy that fails is told, and does not disturb', async () => {
+  it('a copy that fails is told until one works, shortly, and does not disturb', async () => {
     writeFileSync(`${folder}/model`, 'complete');
     await inActivity(async (calls) => {
-      const copier = copierWith(calls, () => Promise.reject(new Error('store is full')));
+      let isFull = true;
+      const copier = copierWith(calls, (input, inner) =>
+        isFull ? Promise.reject(new Error(`store is full${'!'.repeat(1000)}`)) : sealFolder(input, inner)
+      );
       await copier.finish(folder);
-      expect(copier.problem()).toBe('store is full');
+      expect(copier.problem()).toBe(`store is full${'!'.repeat(287)}`);
+      isFull = false;
+      await copier.finish(folder);
+      expect(copier.problem()).toBeNull();
+      expect(await find()).not.toBeNull();
     });
+  });
+
+  it('a change deep inside counts; what is not finished, or not there, does not', async () => {
+    mkdirSync(`${folder}/shards`);
+    writeFileSync(`${folder}/shards/0`, 'one');
+    await inActivity(async (calls) => {
+      let seals = 0;
+      const copier = copierWith(calls, async (input, inner) => {
+        seals += 1;
+        writeFileSync(`${folder}/next.tmp`, 'x'.repeat(seals));
+        return await sealFolder(input, inner);
+      });
+      await copier.finish(folder);
+      // In the folder of the file nothing has changed but the file.
+      writeFileSync(`${folder}/shards/0`, 'second');
+      await copier.finish(folder);
+      expect((await find())?.bytes).toBe('second'.length);
+      writeFileSync(`${folder}/next.tmp`, 'still being written');
+      await copier.finish(folder);
+      await copier.look(`${folder}/none`);
+      await copier.finish(`${folder}/none`);
+      expect(seals).toBe(2);
+      expect(copier.problem()).toBeNull();
+    });
+  });
+
+  it('a folder that is being written is not copied while the job runs', async () => {
+    let seals = 0;
+    await inActivity(async (calls) => {
+      const copier = copierWith(calls, (input, inner) => {
+        seals += 1;
+        return sealFolder(input, inner);
+      });
+      const state = { isLooking: true };
+      const looking = copier.look(folder).finally(() => (state.isLooking = false));
+      for (let written = 1; state.isLooking; written += 1) {
+        writeFileSync(`${folder}/model`, 'x'.repeat(written));
+        await new Promise(setImmediate);
+      }
+      await looking;
+    });
+    expect(seals).toBe(0);
+  });
+
+  it('of a release that is over are deleted, first what would lead somebody to half of one', async () => {
+    writeFileSync(`${folder}/model`, 'complete');
+    await inActivity((calls) => copierWith(calls).finish(folder));
+    const deleted: string[] = [];
+    const dying: ArtifactStore = {
+      ...store,
+      async delete(...input) {
+        deleted.push(input[0]);
+        if (deleted.length === 2) throw new PortError('ServiceFault', 'the worker died');
+        await store.delete(...input);
+      },
+    };
+    await expect(deleteCheckpoints(dying, step.releaseId, call)).rejects.toThrow('the worker died');
+    expect(deleted[0]).toMatch(/\/latest\.json$/);
+    expect(await find()).toBeNull();
+    await deleteCheckpoints(store, step.releaseId, call);
+    const left: string[] = [];
+    for await (const key of store.list('checkpoints/', call)) left.push(key);
+    expect(left).toEqual([]);
   });
 
   it('a straggler never replaces a newer checkpoint, in whatever order they arrive', async () => {
@@ -186,7 +262,11 @@ describe('checkpoints', () => {
     const other = newStore('other');
     await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
     await publishCheckpoint(other, step, { ref: ref('2'), savedAtMs: 2 }, call);
-    expect(await find([store, other])).toEqual(ref('2'));
+    for (const stores of [
+      [store, other],
+      [other, store],
+    ])
+      expect(await find(stores)).toEqual(ref('2'));
     rmSync(`${base}/${tests}/other`, { recursive: true });
     await expect(find([store, other])).rejects.toMatchObject({ nonRetryable: false });
     expect(await find([store, other], 4)).toEqual(ref('1'));

@@ -52,9 +52,17 @@ describe('activity failures', () => {
     const abort = new DOMException('gone', 'AbortError');
     expect(asActivityFailure(abort)).toBe(abort);
     const fault = asActivityFailure(new TypeError('x is not a function'));
-    expect(fault).toMatchObject({ type: 'Retempo.ServiceFault', nonRetryable: false });
+    expect(fault).toMatchObject({
+      type: 'Retempo.ServiceFault',
+      nonRetryable: false,
+      message: 'TypeError: x is not a function',
+    });
     expect(fault.stack).toContain('failures.test');
     expect(Buffer.byteLength(fault.stack ?? '')).toBeLessThanOrEqual(1024);
+    const deep = Object.assign(new Error('deep'), { stack: 'at x\n'.repeat(1000) });
+    expect(Buffer.byteLength(asActivityFailure(deep).stack ?? '')).toBeLessThanOrEqual(1024);
+    // What a port says needs no stack.
+    expect(asActivityFailure(new PortError('Conflict', 'x')).stack).toBe('');
     expect(asActivityFailure('text')).toMatchObject({ type: 'Retempo.ServiceFault', message: 'text' });
   });
 

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkRequired, filesOf } from './output.js';
@@ -26,15 +27,32 @@ describe('output of a program', () => {
   it('nothing at all, and a missing file, are the fault of the program and named', () => {
     expect(() => checkRequired([], [])).toThrow(/wrote nothing/);
     const files = Array.from({ length: 30 }, (_unused, index) => `file-${index}`);
-    expect(() => checkRequired(files, ['file-1', 'model.onnx'])).toThrow(/did not write model\.onnx .*file-0.*\.\.\.$/);
+    expect(() => checkRequired(files, ['file-1', 'model.onnx'])).toThrow(
+      /did not write model\.onnx .*; it wrote file-0, [^.]*, file-9, \.\.\.$/
+    );
+    expect(() => checkRequired(['file-1'], ['model.onnx'])).toThrow(/; it wrote file-1$/);
   });
 
-  it('lists plain files and refuses links', async () => {
+  it('lists plain files and refuses links, special files and too many', async () => {
     mkdirSync(`${folder}/b/c`, { recursive: true });
     writeFileSync(`${folder}/b/c/d`, '');
     writeFileSync(`${folder}/a`, '');
     expect(await filesOf(folder)).toEqual(['a', 'b/c/d']);
+    expect(await filesOf(folder, 2)).toHaveLength(2);
+    await expect(filesOf(folder, 1)).rejects.toMatchObject({
+      class: 'UserCodeFailed',
+      message: 'output has more than 1 files; pack them',
+    });
     symlinkSync('/etc', `${folder}/b/link`);
-    await expect(filesOf(folder)).rejects.toMatchObject({ class: 'UserCodeFailed' });
+    await expect(filesOf(folder)).rejects.toMatchObject({
+      class: 'UserCodeFailed',
+      message: expect.stringContaining('"b/link" is a symbolic link') as string,
+    });
+    unlinkSync(`${folder}/b/link`);
+    execFileSync('mkfifo', [`${folder}/b/pipe`]);
+    await expect(filesOf(folder)).rejects.toMatchObject({
+      class: 'UserCodeFailed',
+      message: expect.stringContaining('"b/pipe" is not a plain file') as string,
+    });
   });
 });

@@ -3,8 +3,11 @@ import { PortError } from '../ports/index.js';
 
 const maxFiles = 100_000;
 
-/** Relative paths of all files below a folder, in code unit order. Throws `UserCodeFailed` for links and special files. */
-export async function filesOf(folder: string): Promise<readonly string[]> {
+/**
+ * Relative paths of all files below a folder, in code unit order. Throws `UserCodeFailed` for links, special files and
+ * more than `most` files.
+ */
+export async function filesOf(folder: string, most = maxFiles): Promise<readonly string[]> {
   const files: string[] = [];
   const walk = async (below: string): Promise<void> => {
     for (const name of await readdir(`${folder}/${below}`)) {
@@ -19,8 +22,7 @@ export async function filesOf(folder: string): Promise<readonly string[]> {
           `output ${JSON.stringify(path)} is ${kind}; write plain files to RETEMPO_OUTPUT`
         );
       }
-      if (files.length > maxFiles)
-        throw new PortError('UserCodeFailed', `output has more than ${maxFiles} files; pack them`);
+      if (files.length > most) throw new PortError('UserCodeFailed', `output has more than ${most} files; pack them`);
     }
   };
   await walk('');

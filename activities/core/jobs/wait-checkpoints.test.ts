@@ -56,8 +56,13 @@ const atOnce = () => true;
 describe('checkpoints of a job that is waited for', () => {
   it('are copied while it runs: a machine that burns down has lost little', async () => {
     writeFileSync(`${folder}/model`, 'step 1');
-    await wait('succeeded', async () => (await found()) !== null);
-    expect((await found())?.bytes).toBe('step 1'.length);
+    let saved = 1;
+    await wait('succeeded', async () => {
+      const bytes = (await found())?.bytes;
+      if (saved === 1 && bytes === 'step 1'.length) writeFileSync(`${folder}/model`, `step ${(saved = 10)}`);
+      return bytes === 'step 10'.length;
+    });
+    expect((await found())?.bytes).toBe('step 10'.length);
   });
 
   it.each(['preempted', 'lost', 'stopped', 'unknown'] as const)(

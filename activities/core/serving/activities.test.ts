@@ -114,6 +114,8 @@ describe('observe', () => {
     const look = await run('observe', { ...input, revisions: ['6', '7'] });
     expect(look).toMatchObject({ action: 'advance', weightsAsIntended: true, requests: 400 });
     expect(asked).toEqual([{ endpoint: 'flights', versions: ['v2', 'v1'], revisions: ['6', '7'] }]);
+    // The next look goes on from here.
+    expect(look.judged).toMatchObject({ v: 1, steps: [{ weight: 5, revision: '6', candidate: { requests: 400 } }] });
     expect(JSON.parse(JSON.stringify(look))).toEqual(look);
   });
 

@@ -161,6 +161,31 @@ describe('one look', () => {
     }
   });
 
+  it('where units stay together a busy start is not held against every later step again', () => {
+    const steps = (kept: boolean) =>
+      (
+        [
+          [5, 75, 925],
+          [25, 300, 700],
+          [50, 557, 443],
+        ] as const
+      ).map(([weight, candidate, champion]) =>
+        kept
+          ? step(weight, arm(4_000, 0, { units: candidate }), arm(4_000, 0, { units: champion }))
+          : step(weight, arm(candidate), arm(champion))
+      );
+    expect(last(release, steps(false)).reasons[0]).toContain('traffic split');
+    expect(last(release, steps(true)).reasons.join('; ')).not.toContain('traffic split');
+  });
+
+  it('8: an arm without counts has no slow answers either: no data, not none', () => {
+    for (const [candidate, champion] of [
+      [null, arm(1_000)],
+      [arm(1_000), null],
+    ] as const)
+      expect(verdicts(last(withSlow, [step(5, candidate, champion)]))).toEqual({ errors: 'noData', slow: 'noData' });
+  });
+
   it('an arm that nobody could count is no wrong split either: it is without data', () => {
     const blind = step(5, null, arm(76_000));
     const [first, then] = looks(release, [blind, step(5, arm(4_000), arm(76_000))]);
