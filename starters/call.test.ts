@@ -72,7 +72,7 @@ const table: readonly {
     what: 'UNAVAILABLE',
     error: new ServiceError('failed', { cause: grpcError(14, 'connection refused') }),
     problem: 'unavailable',
-    says: 'the Temporal server does not answer',
+    says: 'the Temporal server does not answer (retrain flight-delay); whether it took the request is not known',
   },
   {
     what: 'PERMISSION_DENIED',
@@ -130,6 +130,31 @@ describe('call', () => {
     expect(await failing(own)).toBe(own);
     const bug = new TypeError('x is not a function');
     expect(await failing(bug)).toBe(bug);
+  });
+
+  it.each([
+    ['too many ask at once', new ServiceError('failed', { cause: grpcError(8, 'rate limit') })],
+    ['the governor began anew', new ServiceError('failed', { cause: new Error('update was aborted by closing') })],
+    ['the governor has begun anew', new Error('update "a" not found')],
+  ])('asks again where it was turned away: %s', async (_what, error) => {
+    const run = vi.fn(() => (run.mock.calls.length < 3 ? Promise.reject(error) : Promise.resolve('answer')));
+    await expect(call({ client, model: 'm', timeoutMs: 60_000 }, 'ask', run)).resolves.toBe('answer');
+    expect(run).toHaveBeenCalledTimes(3);
+  });
+
+  it('asks again only after a pause that grows, until its time is up', async () => {
+    const run = vi.fn(() => Promise.reject(new ServiceError('failed', { cause: grpcError(8, 'rate limit') })));
+    const asked = call({ client, model: 'm', timeoutMs: 1_500 }, 'ask', run);
+    await expect(asked).rejects.toMatchObject({ problem: 'unavailable' });
+    expect(run.mock.calls.length).toBeGreaterThan(1);
+    // From half of 50 ms on, twice as long each time.
+    expect(run.mock.calls.length).toBeLessThan(10);
+  });
+
+  it.each(table.filter(({ what }) => what !== 'RESOURCE_EXHAUSTED'))('asks once: $what', async ({ error }) => {
+    const run = vi.fn(() => Promise.reject(error as Error));
+    await expect(call({ client, model: 'm', timeoutMs: 1_500 }, 'ask', run)).rejects.toThrow();
+    expect(run).toHaveBeenCalledTimes(1);
   });
 
   it('passes the answer on', async () => {

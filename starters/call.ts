@@ -108,7 +108,6 @@ const noAccess = (error: unknown, why: string, what: string, model: string): Sta
   new StarterError('noAccess', `the Temporal server ${why} (${what} ${model}); nothing was started`, error);
 
 function explain(error: unknown, what: string, model: string, timeoutMs: number): unknown {
-  if (error instanceof StarterError) return error;
   const locked = lockedOut[grpcCode(error) ?? 0];
   if (locked !== undefined)
     return noAccess(error, `${locked}; check its API key, certificate and namespace`, what, model);

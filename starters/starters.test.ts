@@ -116,9 +116,27 @@ describe('every part of every request', () => {
     ['an event that is none', () => starters.reportEvents('flight-delay', [null as never])],
     ['events that are no list', () => starters.reportEvents('flight-delay', 'x' as never)],
     ['a press that is none', () => starters.approve(5 as never)],
+    ['a press that is nothing', () => starters.pause(null as never)],
   ])('%s', async (_what, asked) => {
     await expect((async () => asked())()).rejects.toMatchObject({ problem: 'malformed' });
   });
+});
+
+it('refuses nothing that a governor takes: the server is asked', async () => {
+  const press = { model: good.model, actor: 'ann', reason: 'because' };
+  const asked = [
+    starters.requestRetrain({ ...good, cause: 'new fares\nloaded' }),
+    starters.requestRetrain({ ...good, kind: 'person', force: true }),
+    starters.pause({ ...press, what: 'model' }),
+    starters.resume({ ...press, what: 'rollout' }),
+    starters.approve(press),
+    starters.approve({ ...press, digests: { model: 'a', evidence: 'b', policy: 'c' } }),
+    starters.getDecisions(good.model),
+    starters.getDecisions(good.model, 1),
+    starters.getDecisions(good.model, 20),
+  ];
+  for (const told of await Promise.allSettled(asked))
+    expect(told).toMatchObject({ reason: { problem: 'unavailable' } });
 });
 
 describe('every function refuses what is no model name', () => {

@@ -188,12 +188,12 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
 
   /** The canary's button or the model's, as `what` says. */
   const eitherButton = async (
-    { what, ...press }: Press & { readonly what?: 'model' | 'rollout' },
+    press: Press & { readonly what?: 'model' | 'rollout' },
     name: string,
     message: typeof pause
   ): Promise<ButtonAnswer> => {
-    checkPress({ ...press, what });
-    return what === 'rollout' ? canaryButton(press, name, message) : modelButton(press, name, message);
+    checkPress(press);
+    return press.what === 'rollout' ? canaryButton(press, name, message) : modelButton(press, name, message);
   };
 
   return {

@@ -30,7 +30,7 @@ describe('readLocation', () => {
     [undefined, 'expected a path'],
     [5, 'expected a path'],
     ['', 'expected a path'],
-    [' \t', 'expected a path'],
+    ['  ', 'expected a path'],
     ['x'.repeat(1_025), 'of at most 1 024 characters'],
     ['a\0b', 'without control characters'],
     ['a\nb', 'without control characters'],
