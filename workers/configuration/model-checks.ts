@@ -98,7 +98,7 @@ function checkPredictions({ evaluate, task, data }: ModelSections): readonly Fou
   if ((task ?? 'binary') !== 'binary' && predictions.probability !== undefined) {
     found.push(problem([...path, 'probability'], `a ${task} model predicts a value`, 'write value instead'));
   }
-  const key = predictions.key ?? data?.key;
+  const key = predictions.key ?? (data === undefined ? undefined : (data.key ?? 'id'));
   for (const name of ['probability', 'value'] as const) {
     if (predictions[name] !== undefined && predictions[name] === key) {
       found.push(problem([...path, name], `expected another column than the key (${key})`));
