@@ -2,6 +2,7 @@ import fs, { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promi
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ArtifactRef } from '@retempo/workflows/contracts';
 import { metered } from '../conformance/metered.js';
@@ -208,6 +209,25 @@ it('small files wait in memory up to 16 MiB, and replace nothing', async () => {
   await isWhole(await seal({ store: watched }));
   expect(begun).toEqual(['2']);
   expect(conditions).toEqual(conditions.map(() => ({ ifAbsent: true })));
+});
+
+it.each([1, 3])('of a large file so many parts are under way at once as was said: %i', async (concurrency) => {
+  await write('model', Buffer.alloc(4 * partSizeBytes(1), 'l'));
+  let underWay = 0;
+  let most = 0;
+  const full = new AbortController();
+  const slow = withUpload({
+    async part(...input) {
+      most = Math.max(most, (underWay += 1));
+      const part = await store.upload.part(...input);
+      if (underWay === concurrency) full.abort();
+      while (!full.signal.aborted) await sleep(5);
+      underWay -= 1;
+      return part;
+    },
+  });
+  await isWhole(await seal({ store: slow, concurrency }));
+  expect(most).toBe(concurrency);
 });
 
 /** Does something to a file of the source right after the first piece of it was read. */
