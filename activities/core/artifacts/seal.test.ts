@@ -1,4 +1,4 @@
-import fs, { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
+import fs, { mkdir, mkdtemp, open, readlink, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -187,6 +187,27 @@ describe('what is refused before anything is read or sent', () => {
     });
     expect(opened).toEqual([]);
   });
+});
+
+it('A1: a folder that is named by a link is the one the link led to when it began', async () => {
+  const [link, other] = [join(temporary, 'link'), join(temporary, 'other')];
+  await write('model', large);
+  await write('names', 'small');
+  await mkdir(other);
+  await symlink(source, link);
+  const switching: ArtifactStore = {
+    ...store,
+    async *read(key, ...input) {
+      if (key.endsWith('/sealed')) {
+        await rm(link);
+        await symlink(other, link);
+      }
+      yield* store.read(key, ...input);
+    },
+  };
+  const ref = await seal({ store: switching, folder: link });
+  expect(await readlink(link)).toBe(other);
+  expect(await seal()).toEqual(ref);
 });
 
 it('small files wait in memory up to 16 MiB, and replace nothing', async () => {
