@@ -8,7 +8,8 @@ export default defineConfig({
   test: {
     // One native Temporal runtime per process: tests run in forked processes, never in threads.
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than the cores that are promised: most of the time of whole workflows is waiting.
+    maxWorkers: 3,
     retry: 0,
     // In CI every run leaves a report that is counted at the end.
     reporters: process.env['CI']
