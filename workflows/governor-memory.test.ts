@@ -134,6 +134,20 @@ describe('what a governor remembers', () => {
     expect(decisions.map(({ n }) => n)).toEqual(Array.from({ length: 150 }, (_, i) => i + 1));
   });
 
+  it('that begins anew with all saved has nothing to save, and no run that is not on record', async () => {
+    const before = memoryWith(3);
+    await before.save(registry().write);
+    const next = new GovernorMemory();
+    next.restore(before.state, []);
+    const { decisions, write } = registry();
+    await next.save(write);
+    expect([next.saved, next.allSaved, decisions]).toEqual([3, true, []]);
+    expect(next.handOver).toEqual({ state: before.state, unsaved: [] });
+    next.take(decideOnce(next.state));
+    await next.save(write);
+    expect([next.saved, decisions.map(({ n }) => n)]).toEqual([4, [4]]);
+  });
+
   it('a change without a decision is not saved by itself', async () => {
     const memory = memoryWith(1);
     const { decisions, write } = registry();
