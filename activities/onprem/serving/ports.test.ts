@@ -107,6 +107,8 @@ describe('ports of an endpoint', () => {
     const address = listeners(server?.pid ?? 0)[0] ?? '';
     const ask = async (path: string, init: RequestInit = {}) => {
       const answer = await fetch(`http://127.0.0.1:${Number(`0x${address.split(':')[1]}`)}${path}`, init);
+      // How long a connection lives is the router's to say: a server that closes one breaks a request that is on its way.
+      expect(answer.headers.get('keep-alive')).toBeNull();
       return [answer.status, await answer.json()] as const;
     };
     const model = `/v2/models/${endpoint}`;
