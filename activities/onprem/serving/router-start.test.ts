@@ -129,6 +129,21 @@ describe('end of a router', () => {
     signalProcess(ending, 'SIGKILL');
   });
 
+  it('comes also to the one that is just being started again', async () => {
+    const site = openSite();
+    await site.ensureRouter(endpoint, newCall());
+    const { process: before } = site.process();
+    rmSync(filesOf(site).record);
+    const { letGo } = holdUp(site);
+    signalProcess(before, 'SIGKILL');
+    await until('the next one', () => routersOf(site).find((pid) => pid !== before.pid));
+    const stopping = site.stop(endpoint);
+    letGo();
+    await stopping;
+    expect(routersOf(site)).toEqual([]);
+    expect(site.process().stopped).toBe(true);
+  });
+
   it('by force is none of the router that another worker has started since', async () => {
     const site = openSite({ requestTimeoutMs: 1 });
     await site.ensureRouter(endpoint, newCall());
