@@ -108,7 +108,6 @@ function route(model: OnnxModel, request: IncomingMessage, response: ServerRespo
 
 // The router's end of the channel closes when it exits, however it exits.
 process.on('disconnect', () => process.exit(0));
-process.on('SIGTERM', () => process.exit(0));
 process.on('SIGINT', () => undefined);
 
 try {
