@@ -109,20 +109,30 @@ export function openRequestLog(
     }
   }
 
+  /** What cannot be removed costs disk, and no line of what is written now. */
+  function tidy(): void {
+    try {
+      dropOldest();
+    } catch (error) {
+      options.onProblem(`request log: ${(error as Error).message}; old files stay`);
+    }
+  }
+
   async function writePending(): Promise<void> {
     if (pending.length === 0 && file !== undefined) return;
     const lines = pending;
     const bytes = Buffer.from(lines.join(''));
     pending = [];
     pendingCharacters = 0;
-    const startedAt = written;
+    /** Where the whole lines of the file end. */
+    let whole = written;
     try {
       if (file === undefined || written >= options.rotateBytes) {
         await file?.close();
         file = undefined;
         file = await openNext();
-        written = 0;
-        dropOldest();
+        written = whole = 0;
+        tidy();
       }
       for (let offset = 0; offset < bytes.length;) {
         const { bytesWritten } = await file.write(bytes, offset, bytes.length - offset, written);
@@ -133,8 +143,8 @@ export function openRequestLog(
       lost += lines.length;
       options.onProblem(`request log: ${(error as Error).message}; ${lines.length} lines are lost`);
       // A half-written batch is taken back, so that the file stays readable line by line.
-      await file?.truncate(startedAt).catch(() => undefined);
-      written = startedAt;
+      await file?.truncate(whole).catch(() => undefined);
+      written = whole;
     }
   }
 

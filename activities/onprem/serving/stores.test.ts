@@ -1,9 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Counters, openCounters } from './counters.js';
 import { type LogEntry, openRequestLog } from './request-log.js';
 
@@ -180,12 +189,16 @@ describe('request log', () => {
     expect(lines()).toHaveLength(lines40MiB - log.lost());
   });
 
-  it('a full disk leaves whole lines: what was written of the rest is taken back', async () => {
+  it.each([
+    ['a file that has lines already', 1e9],
+    ['a file that was just begun', 100],
+  ])('a full disk leaves whole lines in %s: what was written of the rest is taken back', (_what, rotateBytes) => {
     // The limit of the size of a file refuses in the middle of a batch, as a full disk does.
     const module = fileURLToPath(new URL('../dist/serving/request-log.js', import.meta.url));
     const program = `
       import { openRequestLog } from ${JSON.stringify(module)};
-      const log = openRequestLog(${JSON.stringify(folder)}, { rotateBytes: 1e9, keepBytes: 1e9, onProblem: () => {} });
+      const options = { rotateBytes: ${rotateBytes}, keepBytes: 1e9, onProblem: () => {} };
+      const log = openRequestLog(${JSON.stringify(folder)}, options);
       const add = (key) => log.add({ key, version: 'v1', revision: 'r1', atMs: 0, status: 200, prediction: null });
       add('first');
       await log.flush();
@@ -198,6 +211,53 @@ describe('request log', () => {
     const { stdout } = spawnSync('/bin/sh', ['-c', limited, process.execPath, program], { encoding: 'utf8' });
     expect(stdout.trim()).toBe('100');
     expect(lines().map(({ key }) => key)).toEqual(['first', 'last']);
+  });
+
+  it('keeps one file open, and none after its end', async () => {
+    const log = open({ rotateBytes: 1 });
+    const openFiles = () =>
+      readdirSync('/proc/self/fd').filter((descriptor) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith(`${folder}/`);
+        } catch {
+          // The descriptor with which the folder was read.
+          return false;
+        }
+      }).length;
+    for (let i = 0; i < 5; i++) {
+      log.add(entry('a'));
+      await log.flush();
+    }
+    expect([readdirSync(folder).length, openFiles()]).toEqual([5, 1]);
+    await log.close();
+    expect(openFiles()).toBe(0);
+  });
+
+  it('is on disk soon, although nobody asks for it', async () => {
+    const log = open();
+    log.add(entry('a'));
+    await vi.waitUntil(() => readdirSync(folder).length > 0 && lines().length > 0, 50_000);
+    await log.close();
+  });
+
+  it('loses no line where an old file cannot be removed, and says so', async () => {
+    const problems: string[] = [];
+    const stuck = 'requests-0000000000000-0000.ndjson';
+    const log = openRequestLog(folder, {
+      rotateBytes: 1,
+      keepBytes: 0,
+      onProblem: (message) => problems.push(message),
+    });
+    mkdirSync(join(folder, stuck, 'in the way'), { recursive: true });
+    for (const key of ['a', 'b']) {
+      log.add(entry(key));
+      await log.flush();
+    }
+    await log.close();
+    expect(log.lost()).toBe(0);
+    expect(problems[0]).toContain(stuck);
+    rmSync(join(folder, stuck), { recursive: true });
+    expect(lines().map(({ key }) => key)).toEqual(['a', 'b']);
   });
 
   it('removes its oldest files beyond the size that is kept', async () => {
