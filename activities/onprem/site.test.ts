@@ -114,7 +114,7 @@ describe('the probe of a machine', () => {
       () =>
         change({
           readFileSync: (path: string, ...more: []) =>
-            String(path).startsWith('/proc/') ? refused('ENOENT')() : readAsIs(path, ...more),
+            path.startsWith('/proc/') ? refused('ENOENT')() : readAsIs(path, ...more),
         }),
       /^local jobs need Linux with \/proc, run the worker there: there is no \/proc$/,
     ],

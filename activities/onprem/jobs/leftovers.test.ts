@@ -1,4 +1,13 @@
-import fs, { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import fs, {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -55,7 +64,7 @@ const age = (path: string, ms: number): void => {
 async function expired(leftovers: JobLeftovers): Promise<readonly string[]> {
   const keys: string[] = [];
   for await (const { key } of leftovers.listExpired(owner, call)) keys.push(key);
-  return keys;
+  return keys.toSorted();
 }
 
 describe('leftovers of a site', () => {
@@ -98,6 +107,61 @@ describe('leftovers of a site', () => {
     await leftovers.removeUnused(call);
     expect(readdirSync(jobsFolder(root))).toEqual(['.new-1-young']);
     expect(readdirSync(root).sort()).toEqual(['jobs', 'journal.ndjson']);
+  });
+
+  it('of jobs and of copies only what is half-made goes for its age: a job stays, however long nothing is written to it', async () => {
+    const { root, leftovers } = newSite();
+    const kept = [job(root, 'a', null), job(root, 'b', { result: 'succeeded', message: '' })];
+    for (const { folder } of kept) age(folder, 3 * dayMs);
+    const made = ['.new-1-old', '.new-2-young'].map((name) => `${cacheFolder(root)}/${name}`);
+    for (const [index, path] of made.entries()) {
+      mkdirSync(path, { recursive: true });
+      age(path, (3 - 2 * index) * dayMs);
+    }
+    await leftovers.removeUnused(call);
+    expect(kept.map(({ record }) => existsSync(record))).toEqual([true, true]);
+    expect(made.map((path) => existsSync(path))).toEqual([false, true]);
+  });
+
+  it('jobs have expired that have ended long ago: none that live, that have no record, or that are being removed', async () => {
+    const { root, leftovers } = newSite();
+    const long = { result: 'succeeded', message: '', endedAt: '2026-01-01T00:00:00Z' } as const;
+    const { folder } = job(root, 'a', long);
+    job(root, 'b', null);
+    mkdirSync(jobPaths(root, keyOf('c')).folder);
+    job(root, 'd', long);
+    renameSync(jobPaths(root, keyOf('d')).folder, `${jobsFolder(root)}/.gone-${keyOf('d')}-12`);
+    expect(await expired(leftovers)).toEqual([keyOf('a')]);
+    await leftovers.remove(refOf('a'), owner, call);
+    await leftovers.remove(refOf('c'), owner, call);
+    await expect(leftovers.remove(refOf('b'), owner, call)).rejects.toMatchObject({ class: 'Conflict' });
+    expect(existsSync(folder)).toBe(false);
+    const left = [`.gone-${keyOf('d')}-12`, keyOf('b'), keyOf('c')];
+    expect(readdirSync(jobsFolder(root)).toSorted()).toEqual(left);
+    await leftovers.removeUnused(call);
+    expect(readdirSync(jobsFolder(root)).toSorted()).toEqual(left.slice(1));
+  });
+
+  it('a job that is made at the moment of a sweep is no trouble', async () => {
+    const { root, leftovers } = newSite();
+    const half = `${jobsFolder(root)}/.new-1-now`;
+    mkdirSync(half, { recursive: true });
+    const { readdirSync: asIs } = fs;
+    Object.assign(fs, {
+      readdirSync: (path: string) => {
+        const names = asIs(path);
+        if (names.includes('.new-1-now')) renameSync(half, jobPaths(root, keyOf('a')).folder);
+        return names;
+      },
+    });
+    syncBuiltinESMExports();
+    try {
+      await leftovers.removeUnused(call);
+    } finally {
+      Object.assign(fs, { readdirSync: asIs });
+      syncBuiltinESMExports();
+    }
+    expect(readdirSync(jobsFolder(root))).toEqual([keyOf('a')]);
   });
 
   it('copies of code, checkpoint and inputs stay as long as one job that was given them has not ended', async () => {

@@ -104,7 +104,7 @@ export function createLeftovers(options: {
 
   return {
     async *listExpired(owner): AsyncIterable<OwnedJob> {
-      for (const key of (await guarded(() => namesIn(jobsFolder(root)))).filter(isJobKey).toSorted()) {
+      for (const key of (await guarded(() => namesIn(jobsFolder(root)))).filter(isJobKey)) {
         const job = await guarded(() => endedJob(jobPaths(root, key)));
         if (job === null || job.intent.owner !== owner || !isExpired(job)) continue;
         yield { v: 1, site, id: key, key, releaseId: job.intent.releaseId, ended: true };
