@@ -66,6 +66,13 @@ describe('describeSource', () => {
     ['another scheme', { source: 's3://bucket/a.parquet' }, 'InvalidSpec', /not from `s3:`/],
     ['a web address', { source: 'https://127.0.0.1/a.parquet' }, 'InvalidSpec', /not from `https:`/],
     ['a foreign host', { source: 'file://host/a.parquet' }, 'InvalidSpec', /not a valid file URI/],
+    [
+      'a backslash, which a pattern takes for more',
+      { source: `${folder}/a\\*.csv` },
+      'InvalidSpec',
+      /no NUL and no backslash/,
+    ],
+    ['a NUL, which would end the path', { source: `${folder}/a\0.csv` }, 'InvalidSpec', /no NUL and no backslash/],
     ['another format', { source: join(folder, 'a.xlsx') }, 'InvalidSpec', /only .parquet, .csv and .csv.gz/],
     ['an empty CSV file', { source: join(folder, 'empty.csv') }, 'NotFound', /needs a header line/],
     ['two formats', { source: join(folder, 'mixed', '*') }, 'InvalidSpec', /mixes Parquet and CSV/],

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
+import { numberOf, numberOrNull, textOf, withEngine } from './engine.js';
+
 const program = new URL('../dist/data/engine.js', import.meta.url).href;
 
 describe('an engine that cannot be loaded', () => {
@@ -32,5 +34,39 @@ describe('an engine that cannot be loaded', () => {
       /^reading data needs the package @duckdb\/node-api, .*"npm ci".* restart the worker \(Cannot find package '@duckdb\/node-api'\)$/
     );
     expect(JSON.parse(second ?? '')).toEqual([{ answer: 42 }]);
+  });
+});
+
+describe('an answer of the engine', () => {
+  it('that lacks a number or a text is a fault, never a 0 or an empty text', () => {
+    const row = { n: 3, none: null, text: 'x' };
+    expect([numberOf(row, 'n'), numberOrNull(row, 'n'), numberOrNull(row, 'none'), textOf(row, 'text')]).toEqual([
+      3,
+      3,
+      null,
+      'x',
+    ]);
+    const fault = (what: string) => expect.objectContaining({ class: 'ServiceFault', message: what }) as Error;
+    for (const column of ['none', 'text', 'absent'])
+      expect(() => numberOf(row, column)).toThrow(fault(`the data engine gave no number for ${column}`));
+    expect(() => numberOf(undefined, 'n')).toThrow(fault('the data engine gave no number for n'));
+    for (const column of ['text', 'absent'])
+      expect(() => numberOrNull(row, column)).toThrow(fault(`the data engine gave no number for ${column}`));
+    for (const column of ['none', 'n', 'absent'])
+      expect(() => textOf(row, column)).toThrow(fault(`the data engine gave no text for ${column}`));
+  });
+
+  it('that nobody waits for any more is not computed, however early that becomes known', async () => {
+    const endless = 'SELECT sum(sqrt(a.i * b.i)) FROM range(10000000) a(i), range(10000000) b(i)';
+    const controller = new AbortController();
+    const call = { signal: controller.signal, deadlineMs: Date.now() + 3_600_000 };
+    const asking = withEngine({ threads: 1 }, call, (engine) => {
+      const running = engine.rows(endless);
+      // In the same turn: the engine may not even have begun.
+      controller.abort();
+      return running;
+    });
+    await expect(asking).rejects.toMatchObject({ class: 'Cancelled' });
+    await expect(withEngine({}, call, () => Promise.resolve(1))).rejects.toMatchObject({ class: 'Cancelled' });
   });
 });

@@ -187,6 +187,15 @@ describe('labelledLosses', () => {
       class: 'InvalidSpec',
       message: '8 labels in `late` are not 0 or 1, at the keys "r10", "r11", "r12"',
     });
+    const text = await writeRows(
+      fresh('text.parquet'),
+      { ...PLAIN_COLUMNS, late: 'VARCHAR' },
+      rows.map((row) => ({ ...row, late: 'yes' }))
+    );
+    await expect(labelledLosses({ data: dataSpec(text), window, requestLog, metric: 'brier' })).rejects.toMatchObject({
+      class: 'InvalidSpec',
+      message: 'brier needs a label that is 0 or 1, and `late` is text',
+    });
     const twice = await writeRows(fresh('twice.parquet'), PLAIN_COLUMNS, [
       ...rows,
       rows.find((row) => row.id === 'r9')!,

@@ -41,11 +41,10 @@ async function bounded<T>(what: string, work: (call: Call) => Promise<T>, bounds
       signal?.removeEventListener('abort', onCancel);
     };
   });
-  const answer = work({ signal: controller.signal, deadlineMs: Date.now() + timeoutMs });
-  // Whichever comes too late has nobody to report to.
-  answer.catch(() => undefined);
-  interruption.catch(() => undefined);
+  // A port that throws before it returns a promise has answered too.
+  const answer = (async () => await work({ signal: controller.signal, deadlineMs: Date.now() + timeoutMs }))();
   try {
+    // Whichever comes too late has nobody to report to: the race has heard of it.
     return await Promise.race([answer, interruption]);
   } finally {
     clearInterval(beats);

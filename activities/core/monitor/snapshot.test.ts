@@ -74,6 +74,15 @@ describe('freezing the data of a run', () => {
     await expect(freeze()).rejects.toMatchObject({ type: 'Retempo.DataMissing' });
   });
 
+  it('a column that is not there is no missing data: nobody waits for it', async () => {
+    await begin(12);
+    const asked = freeze({ data: { ...world.spec().data, key: 'idd' } });
+    await expect(asked).rejects.toMatchObject({
+      class: 'InvalidSpec',
+      message: expect.stringContaining('idd') as string,
+    });
+  });
+
   it('rows that break a rule of the model file are counted, and the snapshot is kept as evidence', async () => {
     await begin(12);
     const rule = { column: 'x', type: 'number', max: 0.5 } as const;
