@@ -139,7 +139,9 @@ describe('labelledLosses', () => {
   });
 
   it('reads a log whose path looks like a pattern, and text keys of CSV data as they are written', async () => {
-    mkdirSync(join(folder, 'logs[1]'));
+    for (const name of ['logs[1]', 'logs1']) mkdirSync(join(folder, name));
+    // What the pattern would find.
+    log('logs1/requests.ndjson', [line({ key: '1.10', prediction: 0 })]);
     const requestLog = log('logs[1]/requests.ndjson', [line({ key: '1.10', prediction: 0.5 })]);
     const csv = fresh('keys.csv');
     writeFileSync(csv, 'id,at,x,place,late\n1.10,2001-01-03 00:00:00,1,ORD,1\n1.1,2001-01-04 00:00:00,1,ORD,0\n');

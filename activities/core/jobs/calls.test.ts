@@ -41,6 +41,12 @@ describe('calls of a port', () => {
     expect(beats).toEqual([{ seen: 1 }, { seen: 1 }, { seen: 1 }]);
   });
 
+  it.each([0, undefined])('an activity without a heartbeat time-out (%s) has none', async (timeoutMs) => {
+    // Longer than the shortest time between two heartbeats.
+    const beats = await beatsOf(timeoutMs, (calls) => calls.read('long', () => sleep(100)));
+    expect(beats).toEqual([]);
+  });
+
   it.each([300_000, undefined])('quick calls cost no heartbeat (time-out %s ms)', async (timeoutMs) => {
     const beats = await beatsOf(timeoutMs, (calls) => calls.change('quick', () => Promise.resolve()));
     expect(beats).toEqual([]);
@@ -106,6 +112,31 @@ describe('a call that does not answer', () => {
   });
 });
 
+describe('a pause', () => {
+  it('lasts as long as it should', async () => {
+    await inActivity(async () => {
+      const from = performance.now();
+      await pause(Context.current(), 30);
+      // A timer may be a millisecond early.
+      expect(performance.now() - from).toBeGreaterThanOrEqual(29);
+    });
+  });
+
+  it('J4 ends with its activity, also with one that has ended', async () => {
+    const during = environment();
+    const pausing = during.run(() => {
+      const paused = pause(Context.current(), 3_600_000);
+      during.cancel();
+      return paused;
+    });
+    await expect(pausing).rejects.toMatchObject({ name: 'CancelledFailure' });
+    const before = environment();
+    before.cancel();
+    const late = before.run(() => pause(Context.current(), 3_600_000));
+    await expect(late).rejects.toMatchObject({ name: 'CancelledFailure' });
+  });
+});
+
 describe('a call that is over', () => {
   it.each(kinds)('%s: nobody hears of it any more, however it ended', async (kind) => {
     const unheard: unknown[] = [];
@@ -138,15 +169,20 @@ describe('a call that is over', () => {
     }
   });
 
-  it('leaves no listener behind: a wait of days makes hundreds of thousands of calls', async () => {
+  it('leaves no listener and no timer behind: a wait of days makes hundreds of thousands of calls', async () => {
     await inActivity(async () => {
       const context = Context.current();
       const count = () => getEventListeners(context.cancellationSignal, 'abort').length;
       const before = count();
+      const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+      const timersBefore = timers();
       const calls = portCalls(30_000);
-      for (const kind of kinds) await calls[kind]('quick', () => Promise.resolve());
+      for (let round = 1; round <= 100; round += 1)
+        for (const kind of kinds) await calls[kind]('quick', () => Promise.resolve());
       await pause(context, 1);
       expect(count()).toBe(before);
+      // Whatever else has one meanwhile.
+      expect(timers() - timersBefore).toBeLessThan(50);
     });
   });
 });
