@@ -1,5 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkRequired, filesOf } from './output.js';
@@ -49,10 +50,12 @@ describe('output of a program', () => {
       message: expect.stringContaining('"b/link" is a symbolic link') as string,
     });
     unlinkSync(`${folder}/b/link`);
-    execFileSync('mkfifo', [`${folder}/b/pipe`]);
+    const server = createServer().listen(`${folder}/b/socket`);
+    await once(server, 'listening');
     await expect(filesOf(folder)).rejects.toMatchObject({
       class: 'UserCodeFailed',
-      message: expect.stringContaining('"b/pipe" is not a plain file') as string,
+      message: expect.stringContaining('"b/socket" is not a plain file') as string,
     });
+    server.close();
   });
 });

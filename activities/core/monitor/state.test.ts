@@ -24,3 +24,8 @@ it('a new champion begins without evidence, on the windows that follow; what is 
     resetBy,
   });
 });
+
+it('a first champion begins with nothing, and says so where JSON keeps it', () => {
+  const nothing = { featuresTo: null, labelsTo: null, detector: null, history: [], undelivered: [], resetBy: null };
+  expect(freshMonitor('v1-00000000', null)).toStrictEqual({ v: 1, champion: 'v1-00000000', ...nothing });
+});
