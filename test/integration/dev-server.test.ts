@@ -173,10 +173,37 @@ describe.skipIf(missing !== null)('dev server', () => {
 
   it('shows the end of the log when the server dies at start, and leaves nothing running', async () => {
     const program = await standIn('1.9.1', 'echo "the disk is on fire" >&2; exit 3');
+    await mkdir(join(folder, 'temporal'));
+    await writeFile(join(folder, 'temporal', 'server.log'), 'trouble of yesterday\n');
     const error = await failure(startDevServer({ stateFolder: folder, environment: { TEMPORAL_CLI: program } }));
     expect(error.problem).toBe('diedAtStart');
     expect(error.message).toContain('ended at start (3): the disk is on fire');
+    expect(error.message).not.toContain('yesterday');
     expect(error.message).toContain('server.log');
+  });
+
+  it('chooses another port when one that it chose was taken meanwhile, three times at most', async () => {
+    const { path } = await findServerBinary();
+    const lose = 'echo "$@" >> "$0.runs"; [ $(wc -l < "$0.runs") -gt $TIMES ] ||';
+    const inUse = '{ echo "bind: address already in use" >&2; exit 1; }';
+    const losing = async (times: number, options: Partial<DevServerOptions>) => {
+      await rm(join(folder, 'stand-in.runs'), { force: true });
+      const program = await standIn('1.9.1', `TIMES=${times}; ${lose} ${inUse}; exec ${path} "$@"`);
+      const result: unknown = await start({ ...options, environment: { ...process.env, TEMPORAL_CLI: program } }).catch(
+        (error: unknown) => error
+      );
+      const runs = (await readFile(`${program}.runs`, 'utf8')).trimEnd().split('\n');
+      return { result, ports: new Set(runs.map((run) => / --port (\d+)/.exec(run)?.[1])), runs: runs.length };
+    };
+    const won = await losing(2, {});
+    expect(won.runs).toBe(3);
+    expect(won.ports.size).toBeGreaterThan(1);
+    await (won.result as DevServer).stop();
+    const lost = await losing(3, {});
+    expect(lost).toMatchObject({ runs: 3, result: { problem: 'diedAtStart' } });
+    // One that was asked for is not exchanged for another.
+    const port = portOf(won.result as DevServer);
+    expect(await losing(1, { port })).toMatchObject({ runs: 1, result: { problem: 'diedAtStart' } });
   });
 
   it('says what to do about a database file that cannot be read, and leaves the file as it was', async () => {
