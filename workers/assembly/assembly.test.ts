@@ -73,13 +73,17 @@ describe('openInstallation', () => {
     expect(opened.store.root).toBe(pathToFileURL(`${folder}/.retempo/artifacts/`).href);
     expect(await readdir(join(folder, '.retempo'))).toEqual(['artifacts']);
     const call = { signal: AbortSignal.timeout(5_000), deadlineMs: Date.now() + 5_000 };
-    const named = await openInstallation({
-      project: projectOf(['bare.a'], { artifacts: join(folder, 'mnt') }),
-      providers: [bareProvider([])],
-    });
-    await expect(named.store.put('a', new Uint8Array(1), { ifAbsent: true }, call)).rejects.toMatchObject({
-      class: 'ServiceFault',
-    });
+    // Beside the state folder is not in it, also when the name begins alike.
+    for (const name of ['mnt', '.retempo-disk']) {
+      const named = await openInstallation({
+        project: projectOf(['bare.a'], { artifacts: join(folder, name) }),
+        providers: [bareProvider([])],
+      });
+      await expect(named.store.put('a', new Uint8Array(1), { ifAbsent: true }, call)).rejects.toMatchObject({
+        class: 'ServiceFault',
+      });
+    }
+    expect(await readdir(folder)).toEqual(['.retempo']);
   });
 
   it('gives a site only the activities that its backends can carry out', async () => {

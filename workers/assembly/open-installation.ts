@@ -1,3 +1,4 @@
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import {
@@ -112,7 +113,7 @@ export async function openInstallation(options: OpenInstallationOptions): Promis
 /** The default store is made; one that was named has to exist, so that an unmounted disk is not taken for an empty one. */
 function openStore(config: RetempoConfig): ArtifactStore {
   const root = fileURLToPath(config.artifacts);
-  if (root.startsWith(config.stateFolder)) {
+  if (root.startsWith(join(config.stateFolder, sep))) {
     try {
       makeFolder(root, 0o700);
     } catch (error) {

@@ -50,6 +50,8 @@ const right: readonly object[] = [
   { task: 'regression', watch: { loss: 'none' } },
   { watch: { compare: ['training', 'sameSlot'] } },
   { ...train({ atMost: usd(5) }), retrain: { atMost: { cost: usd(5) } } },
+  train({ atMost: usd(5) }),
+  { ...train({ atMost: usd(5) }), retrain: { atMost: { cost: 'none' } } },
   { ...train({ atMost: 'none' }), retrain: { atMost: { cost: usd(5) } } },
 ];
 
@@ -151,6 +153,10 @@ const wrong: readonly (readonly [object, string])[] = [
   ]),
   [
     { release: { lookEvery: 6, stepDeadline: 5, lease: 'none' } },
+    'release.lookEvery: expected at most stepDeadline: a step needs at least one look',
+  ],
+  [
+    { release: { lookEvery: 86_400_001, lease: 'none' } },
     'release.lookEvery: expected at most stepDeadline: a step needs at least one look',
   ],
   [{ release: { stepDeadline: 691_200_000 } }, 'release.stepDeadline: expected at most totalDeadline'],
