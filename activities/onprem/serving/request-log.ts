@@ -61,8 +61,7 @@ function cutTornLine(path: string): void {
 }
 
 function lineOf(entry: LogEntry, at: string): string {
-  const key = entry.key === null ? 'null' : JSON.stringify(entry.key);
-  return `{"key":${key},"version":"${entry.version}","revision":"${entry.revision}","at":"${at}","status":${entry.status},"prediction":${entry.prediction ?? 'null'}}\n`;
+  return `{"key":${JSON.stringify(entry.key)},"version":"${entry.version}","revision":"${entry.revision}","at":"${at}","status":${entry.status},"prediction":${entry.prediction ?? 'null'}}\n`;
 }
 
 /**

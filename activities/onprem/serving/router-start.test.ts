@@ -40,7 +40,7 @@ async function until<T>(what: string, look: () => T | undefined): Promise<T> {
 function holdUp(site: Site): { readonly letGo: () => void } {
   const { folder, record } = filesOf(site);
   mkdirSync(folder, { recursive: true });
-  execFileSync('mkfifo', [record]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', record]);
   return { letGo: () => writeFileSync(record, JSON.stringify(emptyRecord(endpoint))) };
 }
 

@@ -230,6 +230,9 @@ describe('request log', () => {
     }
     expect([readdirSync(folder).length, openFiles()]).toEqual([5, 1]);
     await log.close();
+    const again = open();
+    expect(openFiles()).toBe(0);
+    await again.close();
     expect(openFiles()).toBe(0);
   });
 
@@ -238,6 +241,22 @@ describe('request log', () => {
     log.add(entry('a'));
     await vi.waitUntil(() => readdirSync(folder).length > 0 && lines().length > 0, 50_000);
     await log.close();
+  });
+
+  it('has nothing to do with other files in its folder', async () => {
+    writeFileSync(join(folder, 'notes'), 'of somebody else');
+    writeFileSync(join(folder, 'zebra'), 'of somebody else');
+    const log = open({ rotateBytes: 1, keepBytes: 0 });
+    for (const key of ['a', 'b']) {
+      log.add(entry(key));
+      await log.flush();
+    }
+    await log.close();
+    for (const name of ['notes', 'zebra']) {
+      expect(readFileSync(join(folder, name), 'utf8')).toBe('of somebody else');
+      rmSync(join(folder, name));
+    }
+    expect(lines().map(({ key }) => key)).toEqual(['b']);
   });
 
   it('loses no line where an old file cannot be removed, and says so', async () => {
@@ -272,12 +291,15 @@ describe('request log', () => {
     expect(kept).toEqual(Array.from({ length: kept.length }, (_, i) => `k${50 - kept.length + i}`));
   });
 
-  it('cuts a line that a crash has torn, and keeps the whole ones', async () => {
+  it.each([
+    ['a line that a crash has torn', '{"key":"to'],
+    ['what a loss of power has left of many lines', '\0'.repeat(200_000)],
+  ])('cuts %s, and keeps the whole ones', async (_what, torn) => {
     const log = open();
     log.add(entry('whole'));
     await log.close();
     const [name] = readdirSync(folder);
-    appendFileSync(join(folder, name ?? ''), '{"key":"to');
+    appendFileSync(join(folder, name ?? ''), torn);
     const again = open();
     again.add(entry('next'));
     await again.close();
