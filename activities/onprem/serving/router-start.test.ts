@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -159,5 +160,29 @@ describe('end of a router', () => {
     expect(isAlive(before.process)).toBe(false);
     expect(site.process()).toMatchObject({ process: identity, stopped: false });
     expect(site.leftOf(endpoint)).toBe('running');
+  });
+});
+
+describe('a reading', () => {
+  it('is asked of the next router when the one it was sent to dies, and waits for the end of none that lives', async () => {
+    const site = openSite();
+    await site.ensureRouter(endpoint, newCall());
+    await site.stop(endpoint);
+    site.close();
+    const silent = await other();
+    let dies = false;
+    const port = createServer((socket) => {
+      if (dies) signalProcess(silent, 'SIGKILL');
+      socket.destroy();
+    }).listen(0, '127.0.0.1');
+    await once(port, 'listening');
+    const { port: adminPort } = port.address() as AddressInfo;
+    const found = { ...site.process(), process: silent, adminPort, stopped: false };
+    writeFileSync(filesOf(site).process, JSON.stringify(found));
+    await expect(site.serving.describe(endpoint, newCall())).rejects.toMatchObject({ class: 'ServiceFault' });
+    dies = true;
+    expect(await site.serving.describe(endpoint, newCall())).toMatchObject({ revision: 'r0' });
+    expect(site.process().process.pid).not.toBe(silent.pid);
+    port.close();
   });
 });
