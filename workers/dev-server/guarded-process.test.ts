@@ -40,12 +40,13 @@ async function field(pid: number, number: 4 | 5): Promise<number> {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[number - 3]);
 }
 
-const patient = "trap 'echo asked; exit 7' TERM; echo ready; while :; do sleep 0.05; done";
-const deaf = "trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done";
+/** Programs that end with the test's folder at the latest, also where the test fails. */
+const patient = () => `trap 'echo asked; exit 7' TERM; echo ready; while [ -d ${folder} ]; do sleep 0.05; done`;
+const deaf = () => `trap 'echo asked' TERM; echo ready; while [ -d ${folder} ]; do sleep 0.05; done`;
 
 describe('a guarded process', () => {
   it('is asked to end, and given its time', async () => {
-    const server = await start(patient);
+    const server = await start(patient());
     await logWith('ready');
     expect(server.isRunning()).toBe(true);
     await server.stop();
@@ -62,7 +63,7 @@ describe('a guarded process', () => {
   });
 
   it('is killed when it does not end in its time', async () => {
-    const server = await start(deaf, 200);
+    const server = await start(deaf(), 200);
     await logWith('ready');
     await server.stop();
     expect(await server.ended).toBe('SIGKILL');
@@ -70,7 +71,7 @@ describe('a guarded process', () => {
   });
 
   it('gets a signal that is sent to it', async () => {
-    const server = await start(patient);
+    const server = await start(patient());
     await logWith('ready');
     server.signal('SIGKILL');
     expect(await server.ended).toBe('SIGKILL');
@@ -88,7 +89,7 @@ describe('a guarded process', () => {
 
 describe.skipIf(process.platform !== 'linux')('its guardian', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('that gets %s ends it first, and asks it once', async (signal) => {
-    const server = await start(deaf, 1_000);
+    const server = await start(deaf(), 1_000);
     await logWith('ready');
     process.kill(await field(server.pid, 4), signal);
     await logWith('asked');
@@ -98,7 +99,7 @@ describe.skipIf(process.platform !== 'linux')('its guardian', () => {
   });
 
   it('that is killed takes it along', async () => {
-    const server = await start(deaf);
+    const server = await start(deaf());
     await logWith('ready');
     process.kill(await field(server.pid, 4), 'SIGKILL');
     expect(await server.ended).toBe('guardian lost');
@@ -106,7 +107,7 @@ describe.skipIf(process.platform !== 'linux')('its guardian', () => {
   });
 
   it('keeps it out of the reach of a Ctrl-C: the host ends first', async () => {
-    const server = await start(patient);
+    const server = await start(patient());
     expect(await field(server.pid, 5)).not.toBe(await field(process.pid, 5));
     await server.stop();
   });
@@ -117,7 +118,7 @@ describe('its host', () => {
   async function host(then: string): Promise<{ readonly pid: number; readonly code: unknown; readonly said: string }> {
     const script = `
       const { startGuarded } = await import(${JSON.stringify(compiled)});
-      const server = await startGuarded(${JSON.stringify({ program: '/bin/sh', arguments: ['-c', patient], logFile, graceMs: 60_000 })});
+      const server = await startGuarded(${JSON.stringify({ program: '/bin/sh', arguments: ['-c', patient()], logFile, graceMs: 60_000 })});
       console.log(server.pid);
       ${then}`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
