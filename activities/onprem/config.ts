@@ -1,4 +1,4 @@
-import { isAbsolute, normalize } from 'node:path';
+import { normalize } from 'node:path';
 import { isSlug } from '@retempo/workflows/contracts';
 import type { Pool } from '@retempo/activities/ports';
 import { endpointOptionNames } from './serving/check-endpoint-options.js';
@@ -53,7 +53,7 @@ function readDuration(
   const { example, maxMs, max, minMs = 0 } = limits;
   const match = typeof value === 'string' ? /^(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)$/.exec(value) : null;
   const duration = match === null ? Number.NaN : Number(match[1]) * (millisecondsPer[match[2] ?? ''] ?? Number.NaN);
-  if (Number.isFinite(duration) && duration <= maxMs && Math.round(duration) >= minMs) return Math.round(duration);
+  if (duration <= maxMs && Math.round(duration) >= minMs) return Math.round(duration);
   const bounds = `${minMs > 0 ? `at least ${minMs}ms and ` : ''}at most ${max}`;
   return reader.refuse(path, `expected a duration such as ${example}, ${bounds}, got ${shown(value)}`);
 }
@@ -168,7 +168,7 @@ function readRoot(reader: Reader, value: unknown): string | null {
     reader.refuse(['root'], `expected a folder, got ${shown(value)}`);
     return null;
   }
-  if (!isAbsolute(value) && normalize(value).split('/')[0] === '..') {
+  if (normalize(value).split('/')[0] === '..') {
     reader.refuse(
       ['root'],
       `expected a folder inside the state folder, got ${shown(value)}; to use a place outside it, write the absolute path`

@@ -100,6 +100,30 @@ describe('slots of a pool', () => {
     expect(readdirSync(line)).not.toContain(ticket);
   });
 
+  it('are not waited for by the dead, whoever else clears up after them, nor by what is only being written', async () => {
+    const line = `${poolFolder(root, 'cpu')}/waiting`;
+    mkdirSync(line, { recursive: true });
+    const ticket = `2026-01-01T00:01:00.000Z-${keyOf('a')}.json`;
+    writeFileSync(`${line}/${ticket}`, JSON.stringify({ v: 1, supervisor: await deadProcess() }));
+    writeFileSync(`${line}/2026-01-01T00:00:00.000Z-${keyOf('b')}.json.4321.0123456789ab.tmp`, '{"v":');
+    const late = request('1', 1, 2);
+    // Another one in line removes the ticket at the same moment.
+    const { rmSync: asIs } = fs;
+    const twice = (path: string, options?: object): void => {
+      if (path.endsWith(ticket)) asIs(path);
+      asIs(path, options);
+    };
+    Object.assign(fs, { rmSync: twice });
+    syncBuiltinESMExports();
+    try {
+      expect(late.tryTake()).toBe(true);
+    } finally {
+      Object.assign(fs, { rmSync: asIs });
+      syncBuiltinESMExports();
+    }
+    expect(readdirSync(line)).not.toContain(ticket);
+  });
+
   it('keep the place of a job whose supervisor was replaced while it stood in line', async () => {
     const line = `${poolFolder(root, 'cpu')}/waiting`;
     mkdirSync(line, { recursive: true });

@@ -43,7 +43,7 @@ export const busyCount = (root: string, pool: string): number => busySlots(root,
  */
 function usableSlots(busy: readonly number[], slots: number): number {
   let usable = slots;
-  while (usable > 0 && usable + busy.filter((index) => index >= usable).length > slots) usable -= 1;
+  while (usable + busy.filter((index) => index >= usable).length > slots) usable -= 1;
   return usable;
 }
 
