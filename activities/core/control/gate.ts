@@ -198,7 +198,7 @@ const asGateRow = ({ key, cluster, slice, label, candidate, champion, anchor }: 
   ...(anchor === undefined ? {} : { anchor }),
 });
 
-/** The metrics of a task for one version; null where a row has no prediction of it, or one that no metric is made for. */
+/** The metrics of a task for one version; null where a row has no prediction of it. */
 function metricsOf(
   spec: ModelSpec,
   rows: readonly EvaluatedRow[],
@@ -208,15 +208,9 @@ function metricsOf(
   if (rows.length === 0 || predicted.length < rows.length) return null;
   const labels = rows.map(({ label }) => label);
   const scored = { labels, probabilities: predicted };
-  try {
-    return spec.task === 'binary'
-      ? { logLoss: logLoss(scored), brier: brier(scored), auc: auc(scored) }
-      : { ...regressionErrors({ actual: labels, predicted }) };
-  } catch (error) {
-    // The verdict says what is wrong with the rows.
-    if (error instanceof AnalysisInputError) return null;
-    throw error;
-  }
+  return spec.task === 'binary'
+    ? { logLoss: logLoss(scored), brier: brier(scored), auc: auc(scored) }
+    : { ...regressionErrors({ actual: labels, predicted }) };
 }
 
 /** Same metric, clip and rows as production will be measured with, so that the monitor starts from a true baseline. */

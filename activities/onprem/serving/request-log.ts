@@ -74,7 +74,12 @@ export function openRequestLog(
 ): RequestLog {
   mkdirSync(folder, { recursive: true });
   const last = logFiles(folder).at(-1);
-  if (last !== undefined) cutTornLine(join(folder, last));
+  try {
+    if (last !== undefined) cutTornLine(join(folder, last));
+  } catch (error) {
+    // What is served next is written into a file of its own: a log that cannot be mended is no reason to serve nobody.
+    options.onProblem(`the end of the request log ${last} may be torn: ${(error as Error).message}`);
+  }
 
   let pending: string[] = [];
   let pendingCharacters = 0;

@@ -279,6 +279,22 @@ describe('request log', () => {
     expect(lines().map(({ key }) => key)).toEqual(['a', 'b']);
   });
 
+  it('begins, and says so, where the newest file of before cannot be opened', async () => {
+    const problems: string[] = [];
+    const broken = 'requests-0000000000000-0000.ndjson';
+    mkdirSync(join(folder, broken), { recursive: true });
+    const log = openRequestLog(folder, {
+      rotateBytes: 1e9,
+      keepBytes: 1e9,
+      onProblem: (message) => problems.push(message),
+    });
+    log.add(entry('a'));
+    await log.close();
+    expect(problems).toEqual([expect.stringContaining(`${broken} may be torn: EISDIR`)]);
+    rmSync(join(folder, broken), { recursive: true });
+    expect(lines().map(({ key }) => key)).toEqual(['a']);
+  });
+
   it('removes its oldest files beyond the size that is kept', async () => {
     const log = open({ rotateBytes: 200, keepBytes: 1_000 });
     for (let i = 0; i < 50; i++) {
