@@ -113,24 +113,52 @@ describe('log', () => {
     expect(readdirSync(folder)).not.toContain(`${basename(path)}.1`);
   });
 
-  it('that its program empties while it is rotated is not waited for', () => {
-    const path = fileWith('x'.repeat(200_000));
+  /** Rotates, and does this before each read. */
+  const rotateWhile = (path: string, maxBytes: number, happens: (read: number) => void): void => {
     const { readSync } = fs;
     let reads = 0;
-    const emptied = (...input: Parameters<typeof fs.readSync>): number => {
-      if ((reads += 1) > 10) throw new Error('read again and again');
-      if (reads === 2) truncateSync(path, 0);
+    const watched = (...input: Parameters<typeof fs.readSync>): number => {
+      happens((reads += 1));
       return readSync(...input);
     };
-    Object.assign(fs, { readSync: emptied });
+    Object.assign(fs, { readSync: watched });
     syncBuiltinESMExports();
     try {
-      rotateLog(path, 150_000);
+      rotateLog(path, maxBytes);
     } finally {
       Object.assign(fs, { readSync });
       syncBuiltinESMExports();
     }
+  };
+
+  it('that its program empties while it is rotated is not waited for', () => {
+    const path = fileWith('x'.repeat(200_000));
+    let reads = 0;
+    rotateWhile(path, 150_000, (read) => {
+      if ((reads = read) > 10) throw new Error('read again and again');
+      if (read === 2) truncateSync(path, 0);
+    });
     expect([statSync(path).size, statSync(`${path}.1`).size, reads]).toEqual([0, 64 * 1024, 2]);
+  });
+
+  it('keeps what is written while it is rotated, in order, and stays within half as much again', () => {
+    const path = fileWith('a'.repeat(5_000));
+    rotateWhile(path, 1_000, (read) => {
+      if (read <= 2) appendFileSync(path, `${read}${'b'.repeat(199)}`);
+      if (read === 3) appendFileSync(path, `${'c'.repeat(900)}the end`);
+    });
+    const kept = ('a'.repeat(1_000) + `1${'b'.repeat(199)}2${'b'.repeat(199)}${'c'.repeat(900)}the end`).slice(-1_000);
+    expect([statSync(path).size, readFileSync(`${path}.1`, 'utf8')]).toEqual([0, kept]);
+    const other = fileWith('a'.repeat(5_000));
+    rotateWhile(other, 1_000, (read) => read === 1 && appendFileSync(other, 'the end'));
+    expect(readFileSync(`${other}.1`, 'utf8')).toBe(`${'a'.repeat(1_000)}the end`);
+  });
+
+  it('of a program that writes on and on is rotated all the same', () => {
+    const path = fileWith('a'.repeat(5_000));
+    rotateWhile(path, 1_000, () => appendFileSync(path, 'b'.repeat(700)));
+    expect(statSync(path).size).toBe(0);
+    expect(statSync(`${path}.1`).size).toBeLessThanOrEqual(1_500);
   });
 
   it('errors come before ordinary output; control characters of the program do no harm', () => {

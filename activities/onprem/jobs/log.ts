@@ -1,4 +1,14 @@
-import { closeSync, fstatSync, openSync, readSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import type { Json } from '@retempo/workflows/contracts';
 
 const progressWindowBytes = 64 * 1024;
@@ -68,6 +78,9 @@ export function parseProgress(line: string): Json | null {
   return entries.length === 0 ? null : Object.fromEntries(entries.slice(0, maxProgressEntries));
 }
 
+/** A program that still writes after so many copies writes faster than can be copied. */
+const mostCopyRounds = 100;
+
 const rotatedPath = (path: string): string => `${path}.1`;
 
 /** Newest progress in the last 64 KiB of a program's output, or null. Works while nobody supervises the program. */
@@ -94,8 +107,9 @@ export function logTail(paths: { readonly stdout: string; readonly stderr: strin
 }
 
 /**
- * Rotates a log that has grown beyond `maxBytes`: its last `maxBytes` become `<path>.1`, and the file is emptied in
- * place. The program appends, so it writes on at the new end; lines written during the copy may be lost.
+ * Rotates a log that has grown beyond `maxBytes`: its last `maxBytes`, and at most half as much again that is written
+ * meanwhile, become `<path>.1`, and the file is emptied in place. The program appends, so it writes on at the new end; of a
+ * program that writes faster than can be copied, lines may be lost.
  */
 export function rotateLog(path: string, maxBytes: number): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
@@ -113,14 +127,22 @@ function copyTail(path: string, maxBytes: number): void {
   const descriptor = openSync(path, 'r');
   const target = openSync(rotatedPath(path), 'w', 0o600);
   try {
-    const size = fstatSync(descriptor).size;
     const buffer = Buffer.alloc(64 * 1024);
-    let at = size - maxBytes;
-    while (at < size) {
-      const read = readSync(descriptor, buffer, 0, Math.min(buffer.length, size - at), at);
-      if (read === 0) return;
-      writeFileSync(target, buffer.subarray(0, read));
-      at += read;
+    let [from, at] = [-Infinity, -1];
+    // What is written during the copy is copied too: often it is why the program ends.
+    for (let round = 0; round < mostCopyRounds; round += 1) {
+      const { size } = fstatSync(descriptor);
+      if (size === at) return;
+      if (size - from > 1.5 * maxBytes) {
+        from = at = size - maxBytes;
+        ftruncateSync(target);
+      }
+      while (at < size) {
+        const read = readSync(descriptor, buffer, 0, Math.min(buffer.length, size - at), at);
+        if (read === 0) return;
+        for (let done = 0; done < read;) done += writeSync(target, buffer, done, read - done, at + done - from);
+        at += read;
+      }
     }
   } finally {
     closeSync(target);
