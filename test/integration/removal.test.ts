@@ -2,13 +2,16 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Client, Connection, ScheduleNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { onprem, type OnpremSite } from '@retempo/onprem';
 import { loadProject, openInstallation, startDevServer, type DevServer, type OpenInstallation } from '@retempo/workers';
 import { controlQueue, driftScheduleId, endpointId, governorId, searchAttributes } from '@retempo/workflows/contracts';
 import { main } from 'retempo';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { repositoryRoot } from '../support/repository.js';
 import { missingServer } from '../support/server-peer.js';
 import { createTinyProject, type TinyProject } from '../support/tiny-project.js';
 
@@ -195,6 +198,19 @@ describe.skipIf(missing !== null)('retempo delete', () => {
     };
     const deaf = await retempo('delete', 'tiny-two', '--yes', '--purge', '--timeout', '1s');
     expect(deaf).toMatchObject({ code: 3, err: expect.stringContaining(`${canary} was not told to roll back`) });
+    expect(await left('tiny-two')).toEqual(stillThere);
+
+    const native = await NativeConnection.connect({ address: server.address });
+    const workflowsPath = fileURLToPath(new URL('test/support/endless-canary.ts', repositoryRoot));
+    const worker = await Worker.create({ connection: native, taskQueue: controlQueue, workflowsPath });
+    await worker.runUntil(async () => {
+      const slow = await retempoWith({ interruptAt: 'rolling' }, 'delete', 'tiny-two', '--yes', '--purge');
+      expect(slow).toMatchObject({
+        code: 3,
+        err: expect.stringContaining(`${canary} has been told to end and has not`),
+      });
+    });
+    await native.close();
     expect(await left('tiny-two')).toEqual(stillThere);
     await client.workflow.getHandle(canary).terminate();
 
