@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { pbkdf2 } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import { numberOf, numberOrNull, textOf, withEngine } from './engine.js';
@@ -61,8 +62,10 @@ describe('an answer of the engine', () => {
     const controller = new AbortController();
     const call = { signal: controller.signal, deadlineMs: Date.now() + 3_600_000 };
     const asking = withEngine({ threads: 1 }, call, (engine) => {
+      // Every thread that could begin with it is busy for a while.
+      for (let n = 0; n < 8; n++) pbkdf2('a', 'b', 100_000, 64, 'sha512', () => undefined);
       const running = engine.rows(endless);
-      // In the same turn: the engine may not even have begun.
+      // In the same turn: the engine has not even begun.
       controller.abort();
       return running;
     });

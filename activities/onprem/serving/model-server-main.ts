@@ -112,14 +112,10 @@ process.on('SIGINT', () => undefined);
 
 try {
   const model = await loadOnnxModel(folder, filesDigest);
-  // The router, the only client, decides how long its connections live and a request may take.
-  const server = createServer(
-    { keepAliveTimeout: 0, headersTimeout: 5_000, requestTimeout: 10_000 },
-    (request, response) => {
-      void route(model, request, response);
-    }
-  );
-  server.maxConnections = 256;
+  // The router, the only client, decides how many connections there are, how long they live and a request may take.
+  const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
+    void route(model, request, response);
+  });
   server.listen({ port: 0, host: '127.0.0.1' }, () => {
     const address = server.address();
     if (typeof address === 'object' && address !== null) tell({ port: address.port });
