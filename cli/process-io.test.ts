@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 // The process's own signals and streams, so in a process of its own: the compiled form is what runs.
 const compiled = JSON.stringify(new URL('./dist/process-io.js', import.meta.url).href);
@@ -50,4 +50,22 @@ it.runIf(process.platform === 'linux')('any other trouble of a stream is one', a
 it('nobody is asked where nobody sits', async () => {
   const { said, ended } = start(`console.log(await io.ask('really?'), io.terminal.stdin);`);
   expect([await ended, said]).toEqual([0, { out: 'null false\n', err: '' }]);
+});
+
+describe.runIf(process.platform === 'linux')('who sits at a terminal is asked', () => {
+  const asked = `console.log('answer', JSON.stringify(await io.ask('really? ')));`;
+  // `script` brings a terminal of its own.
+  const terminal = `SHELL=/bin/bash exec script -qec "$(printf '%q ' "$0" "$@")" /dev/null`;
+
+  it.each([
+    ['an answer', 'tiny\n', '"tiny"'],
+    ['Ctrl-C', '\u0003', 'null'],
+    ['Ctrl-D', '\u0004', 'null'],
+  ])('%s', async (_what, typed, answer) => {
+    const { child, said, ended } = start(asked, terminal);
+    child.stdout.on('data', () => {
+      if (said.out.endsWith('really? ') || said.out.includes('really? \u001b')) child.stdin.write(typed);
+    });
+    expect([await ended, said.out]).toEqual([0, expect.stringContaining(`answer ${answer}\r\n`)]);
+  });
 });
