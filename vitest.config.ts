@@ -19,7 +19,7 @@ export default defineConfig({
       project('unit', ['{workflows,activities,workers,starters,cli,examples}/**/*.test.ts'], { testTimeout: 60_000 }),
       project('bundle', ['test/bundle/**/*.test.ts'], { testTimeout: 120_000 }),
       project('replay', ['test/replay/**/*.test.ts'], { testTimeout: 120_000 }),
-      project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 120_000, hookTimeout: 120_000 }),
+      project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 240_000, hookTimeout: 120_000 }),
       project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 240_000, hookTimeout: 120_000 }),
       project('package', ['test/package/**/*.test.ts'], { testTimeout: 600_000, hookTimeout: 600_000 }),
       project('chaos', ['test/chaos/**/*.test.ts'], {
