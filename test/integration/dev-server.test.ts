@@ -185,7 +185,8 @@ describe.skipIf(missing !== null)('dev server', () => {
   it('chooses another port when one that it chose was taken meanwhile, three times at most', async () => {
     const { path } = await findServerBinary();
     const lose = 'echo "$@" >> "$0.runs"; [ $(wc -l < "$0.runs") -gt $TIMES ] ||';
-    const inUse = '{ echo "bind: address already in use" >&2; exit 1; }';
+    // As a real one does: what it says first is followed by pages of its stacks.
+    const inUse = '{ echo "bind: address already in use" >&2; seq -f "goroutine %g" 2000 >&2; exit 1; }';
     const losing = async (times: number, options: Partial<DevServerOptions>) => {
       await rm(join(folder, 'stand-in.runs'), { force: true });
       const program = await standIn('1.9.1', `TIMES=${times}; ${lose} ${inUse}; exec ${path} "$@"`);
@@ -201,6 +202,10 @@ describe.skipIf(missing !== null)('dev server', () => {
     await (won.result as DevServer).stop();
     const lost = await losing(3, {});
     expect(lost).toMatchObject({ runs: 3, result: { problem: 'diedAtStart' } });
+    expect((lost.result as Error).message).toMatch(
+      /: bind: address already in use\ngoroutine 1\n[^]*\ngoroutine 2000\n/
+    );
+    expect((lost.result as Error).message.length).toBeLessThan(4_096);
     // One that was asked for is not exchanged for another.
     const port = portOf(won.result as DevServer);
     expect(await losing(1, { port })).toMatchObject({ runs: 1, result: { problem: 'diedAtStart' } });

@@ -98,12 +98,13 @@ export async function startDevServer(options: DevServerOptions): Promise<DevServ
     try {
       return await startOnce({ options, stateFolder, folder, program: binary.path });
     } catch (error) {
-      const lostRace =
-        error instanceof DevServerError && error.problem === 'diedAtStart' && /in use/.test(error.message);
-      if (!lostRace || triesLeft <= 1) throw error;
+      if (!(error instanceof PortLost) || triesLeft <= 1) throw error;
     }
   }
 }
+
+/** Somebody else has taken a port between the choice and the start. */
+class PortLost extends DevServerError {}
 
 async function startOnce(input: {
   readonly options: DevServerOptions;
@@ -229,9 +230,11 @@ async function ready(input: {
     const problem = await serverProblem(address, namespace, true);
     if (problem === null && server.isRunning()) return;
     if (!server.isRunning()) {
-      throw new DevServerError(
+      const said = await saidSince(input);
+      const Failure = /address already in use/.test(said) ? PortLost : DevServerError;
+      throw new Failure(
         'diedAtStart',
-        `the Temporal server ended at start (${String(await server.ended)}): ${await tailOf(input)}\n` +
+        `the Temporal server ended at start (${String(await server.ended)}): ${shortened(said)}\n` +
           `The whole log is in ${input.logFile}. ${nextStepAfterDeath(input.databaseFile)}`
       );
     }
@@ -239,7 +242,7 @@ async function ready(input: {
       throw new DevServerError(
         'noAnswer',
         `the Temporal server did not answer at ${address} within ${input.timeoutMs} ms (${problem}): ` +
-          `${await tailOf(input)}\nThe whole log is in ${input.logFile}. Try again; on a busy machine give it more time (startTimeoutMs)`
+          `${shortened(await saidSince(input))}\nThe whole log is in ${input.logFile}. Try again; on a busy machine give it more time (startTimeoutMs)`
       );
     }
     await Promise.race([sleep(50), server.ended]);
@@ -251,16 +254,22 @@ const nextStepAfterDeath = (databaseFile: string): string =>
   `Mend what it says, then try again; if the database file cannot be read, move ${databaseFile} away (what the server knew goes ` +
   'with it; artifacts and the registry stay) and: retempo apply';
 
-async function tailOf(input: { readonly logFile: string; readonly logStart: number }): Promise<string> {
+/** What the server has written since this start, at most its last MiB. */
+async function saidSince(input: { readonly logFile: string; readonly logStart: number }): Promise<string> {
   const file = await open(input.logFile, 'r').catch(() => null);
-  if (file === null) return 'it wrote nothing';
+  if (file === null) return '';
   try {
     const { size } = await file.stat();
-    const from = Math.max(input.logStart, size - 2_048);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2_048), 0, 2_048, from);
-    const text = buffer.toString('utf8', 0, bytesRead).trim();
-    return text === '' ? 'it wrote nothing' : text;
+    const from = Math.max(input.logStart, size - 2 ** 20);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2 ** 20), 0, 2 ** 20, from);
+    return buffer.toString('utf8', 0, bytesRead).trim();
   } finally {
     await file.close();
   }
+}
+
+/** The beginning names the cause, also when a page of a stack trace follows; the end says what became of it. */
+function shortened(said: string): string {
+  if (said === '') return 'it wrote nothing';
+  return said.length <= 2_048 ? said : `${said.slice(0, 1_024)}\n...\n${said.slice(-1_024)}`;
 }
