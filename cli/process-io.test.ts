@@ -66,7 +66,9 @@ describe.runIf(process.platform === 'linux')('who sits at a terminal is asked', 
     // Once: a terminal shows what is typed, and that is not the question again.
     let isTyped = false;
     child.stdout.on('data', () => {
-      if (!isTyped && said.out.includes('really? ')) isTyped = child.stdin.write(typed);
+      if (isTyped || !said.out.includes('really? ')) return;
+      isTyped = true;
+      child.stdin.write(typed);
     });
     expect([await ended, said.out]).toEqual([0, expect.stringContaining(`answer ${answer}\r\n`)]);
   });
