@@ -81,7 +81,7 @@ function compiledPath(source) {
   return join(folder, 'dist', relative(folder, source)).replace(/\.ts$/, '.js');
 }
 
-function put(source, text) {
+function replace(source, text) {
   const { code, errors } = transformSync(source, text);
   if (errors.length > 0) throw new Error(`not a program any more: ${errors[0].message}`);
   writeFileSync(source, text);
@@ -144,7 +144,7 @@ for (const source of sources) {
     throw new Error(`its tests do not pass as it is:\n${undisturbed.said}`);
   const mostMs = 3 * (Date.now() - begunAt) + 60_000;
   for (const { line, what, start, end, by } of deletions) {
-    put(source, text.slice(0, start) + by + text.slice(end));
+    replace(source, text.slice(0, start) + by + text.slice(end));
     const { result } = await test(source, mostMs);
     putBack();
     if (result === 'passed') survivors.push(`${source}:${line}: ${what}`);

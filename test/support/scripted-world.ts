@@ -350,8 +350,11 @@ export async function startScriptedInstallation(
     },
     async whileAway(happens) {
       await endControl();
-      await happens();
-      endControl = await serve(controlQueue);
+      try {
+        await happens();
+      } finally {
+        endControl = await serve(controlQueue);
+      }
     },
     async end(...workflowIds) {
       for (const id of workflowIds)

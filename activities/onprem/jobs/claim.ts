@@ -5,14 +5,17 @@ import { createJson, readJson } from './atomic-file.js';
 // one holds. Taking over means creating the next one after the holder has been seen to be gone for good, so two
 // contenders can never both win, and no contender ever removes a lock that somebody else has just taken.
 
+const generations = (folder: string): number[] =>
+  readdirSync(folder)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
 function highest(folder: string): number {
-  let names: string[];
   try {
-    names = readdirSync(folder);
+    return Math.max(0, ...generations(folder));
   } catch {
     return 0;
   }
-  return names.reduce((top, name) => (/^\d+$/.test(name) ? Math.max(top, Number(name)) : top), 0);
 }
 
 /** Who holds the claim kept in `folder`, or null when nobody ever has. */
@@ -41,9 +44,8 @@ export function takeClaim<T>(folder: string, holder: T, isFree: (current: T) => 
   if (!createJson(`${folder}/${mine}`, holder)) return false;
   // A contender that slept here for long may have created a number that was already history; the next holder removes it.
   if (highest(folder) !== mine) return false;
-  for (const name of readdirSync(folder)) {
-    // What is no generation is no number either, and smaller than none.
-    if (Number(name) < mine) rmSync(`${folder}/${name}`, { force: true });
+  for (const generation of generations(folder)) {
+    if (generation < mine) rmSync(`${folder}/${generation}`, { force: true });
   }
   return true;
 }

@@ -128,6 +128,7 @@ function copyTail(path: string, maxBytes: number): void {
   const target = openSync(rotatedPath(path), 'w', 0o600);
   try {
     const buffer = Buffer.alloc(64 * 1024);
+    // Where in the log the copy begins and ends; nothing is copied yet.
     let [from, at] = [-Infinity, -1];
     // What is written during the copy is copied too: often it is why the program ends.
     for (let round = 0; round < mostCopyRounds; round += 1) {
