@@ -106,13 +106,16 @@ describe('the start of a process', () => {
   it.runIf(process.platform === 'linux')(
     'is none for one that has ended and was not asked for its result',
     async () => {
-      // The second program takes the place of the shell and knows nothing of the first.
-      const child = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 600'], {
+      // The second program takes the place of the shell and knows nothing of the first, which ends only then: the shell would
+      // have asked for its result.
+      const child = spawn('/bin/sh', ['-c', 'sleep 600 & echo $!; exec sleep 600'], {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       children.push(child);
       const [said] = (await once(child.stdout, 'data')) as [Buffer];
       const pid = Number.parseInt(String(said), 10);
+      while (!(await readFile(`/proc/${child.pid}/cmdline`, 'utf8')).startsWith('sleep')) await sleep(10);
+      process.kill(pid, 'SIGKILL');
       const state = async () => (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.[0];
       while ((await state()) !== 'Z') await sleep(10);
       expect(await processStart(pid)).toBeNull();

@@ -108,8 +108,8 @@ export function logTail(paths: { readonly stdout: string; readonly stderr: strin
 
 /**
  * Rotates a log that has grown beyond `maxBytes`: its last `maxBytes`, and at most half as much again that is written
- * meanwhile, become `<path>.1`, and the file is emptied in place. The program appends, so it writes on at the new end; of a
- * program that writes faster than can be copied, lines may be lost.
+ * meanwhile, become `<path>.1`, and the file is emptied in place. The program appends, so it writes on at the new end. What
+ * it writes in the moment between copy and emptying is lost, and more of a program that writes faster than can be copied.
  */
 export function rotateLog(path: string, maxBytes: number): void {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
