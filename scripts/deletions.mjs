@@ -1,16 +1,18 @@
 // Takes the protections of source files away, one at a time, and runs the tests that use the file: each deletion should make
 // one fail. Prints those that did not.
 //
-// node scripts/deletions.mjs <source.ts>... [--project unit] [--tests <filter>]... [--lines 10-50] [--list]
+// node scripts/deletions.mjs <source.ts>... --tests <filter>... [--then <filter>]... [--project unit]... [--lines 10-50]
+// node scripts/deletions.mjs <source.ts>... --list [--lines 10-50]
 //
-// Without --tests, Vitest finds the tests that import the file. Tests that start programs of it (a router, a supervisor) have to
-// be named. A file is changed in place, with its compiled form beside it, and put back; run it on a clean work tree after
-// `npm run build`. Not every survivor is a gap: some deletions change nothing that anybody can see, and have to be read.
-import { execFileSync, spawn } from 'node:child_process';
+// --tests names the tests that are run at every deletion, --then those that are run where these noticed nothing. One Vitest runs
+// them all: a deletion takes as long as its tests. A file is changed in place, with its compiled form beside it, and put back;
+// run it on a clean work tree after `npm run build`. Not every survivor is a gap: some deletions change nothing that anybody can see, and have to be read.
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseSync, transformSync } from 'rolldown/utils';
+import { createVitest } from 'vitest/node';
 
 /** Methods whose call can be left out: what they are called on is of the same kind. */
 const narrowing = new Set(['filter', 'slice', 'sort', 'toSorted', 'trim', 'catch', 'finally']);
@@ -20,11 +22,13 @@ const { values: options, positionals: sources } = parseArgs({
   options: {
     project: { type: 'string', multiple: true, default: ['unit'] },
     tests: { type: 'string', multiple: true },
+    then: { type: 'string', multiple: true },
     lines: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
 if (sources.length === 0) throw new Error('name one or more source files');
+if (options.tests === undefined && !options.list) throw new Error('name the tests to run: --tests <filter>');
 const [firstLine = 1, lastLine = Infinity] = options.lines?.split('-').map(Number) ?? [];
 
 /** Every deletion of a text: what becomes of which part. */
@@ -88,36 +92,77 @@ function replace(source, text) {
   writeFileSync(compiledPath(source), code);
 }
 
-/** How a run of the tests ends: 'passed', 'failed', or 'too long' after this many milliseconds. */
-function test(source, mostMs) {
-  const projects = options.project.flatMap((name) => ['--project', name]);
-  const chosen = options.tests === undefined ? ['related', source] : ['run', ...options.tests];
-  const child = spawn(
-    process.execPath,
-    ['node_modules/vitest/vitest.mjs', ...chosen, '--run', '--bail', '1', ...projects],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    }
+const vitest = await createVitest('test', {
+  watch: false,
+  project: options.project,
+  bail: 1,
+  reporters: [{}],
+});
+
+/** Vitest keeps what it has read of a file, also which of its tests import which. */
+function forget(source) {
+  vitest.invalidateFile(resolve(source));
+  for (const { vite } of vitest.projects) vite.moduleGraph.onFileChange(resolve(source));
+}
+
+/** Ends every program below this one, children of children too: tests begin programs that begin others. */
+function endPrograms() {
+  const parents = new Map(
+    execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' })
+      .trim()
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/).map(Number))
   );
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += data));
-  return new Promise((resolve) => {
-    let isLate = false;
-    const end = (signal) => {
-      isLate = true;
-      try {
-        process.kill(-Number(child.pid), signal);
-      } catch {
-        // It has ended by itself.
-      }
-    };
-    const timers = [setTimeout(() => end('SIGTERM'), mostMs), setTimeout(() => end('SIGKILL'), mostMs + 10_000)];
-    child.on('close', (code) => {
-      timers.forEach(clearTimeout);
-      resolve({ result: isLate ? 'too long' : code === 0 ? 'passed' : 'failed', said });
-    });
-  });
+  const isBelow = (pid) => pid !== undefined && pid > 1 && (pid === process.pid || isBelow(parents.get(pid)));
+  for (const pid of parents.keys()) {
+    if (pid === process.pid || !isBelow(pid)) continue;
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended by itself.
+    }
+  }
+}
+
+/** How a run of these tests ends: 'passed', 'failed', or 'too long' after this many milliseconds. */
+async function test(specifications, mostMs) {
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    endPrograms();
+  }, mostMs);
+  // What an earlier run said of tests that are not among these would be told again.
+  vitest.state.filesMap.clear();
+  try {
+    const { testModules, unhandledErrors } = await vitest.rerunTestSpecifications(specifications, true);
+    const failed = testModules.filter((module) => !module.ok());
+    if (isLate) return { result: 'too long' };
+    if (testModules.length > 0 && failed.length === 0 && unhandledErrors.length === 0) return { result: 'passed' };
+    const why = failed.flatMap((module) => [
+      ...module.errors().map(({ message }) => `${module.moduleId}: ${message}`),
+      ...[...module.children.allTests('failed')].map((each) => `${each.fullName}: ${each.result().errors[0]?.message}`),
+    ]);
+    return { result: 'failed', why: [...why, ...unhandledErrors.map(String)].join('\n') };
+  } catch (error) {
+    return { result: isLate ? 'too long' : 'failed', why: String(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The tests to run one after the other until one fails, with the longest that each may take. */
+async function roundsOf(source) {
+  const rounds = [];
+  for (const filters of [options.tests, options.then]) {
+    if (filters === undefined) continue;
+    const specifications = await vitest.globTestSpecifications(filters);
+    if (specifications.length === 0) throw new Error(`no tests for ${filters.join(', ')}`);
+    const begunAt = Date.now();
+    const { result, why } = await test(specifications, 600_000);
+    if (result !== 'passed') throw new Error(`the tests of ${source} do not pass as it is: ${result}\n${why ?? ''}`);
+    rounds.push({ specifications, mostMs: 3 * (Date.now() - begunAt) + 30_000 });
+  }
+  return rounds;
 }
 
 if (execFileSync('git', ['status', '--porcelain', '--', ...sources], { encoding: 'utf8' }) !== '')
@@ -138,18 +183,20 @@ for (const source of sources) {
     for (const { line, what } of deletions) console.log(`  ${line}: ${what}`);
     continue;
   }
-  const begunAt = Date.now();
-  const undisturbed = await test(source, 600_000);
-  if (undisturbed.result !== 'passed' || !/Tests\s.*passed/.test(undisturbed.said))
-    throw new Error(`its tests do not pass as it is:\n${undisturbed.said}`);
-  const mostMs = 3 * (Date.now() - begunAt) + 60_000;
+  const rounds = await roundsOf(source);
   for (const { line, what, start, end, by } of deletions) {
     replace(source, text.slice(0, start) + by + text.slice(end));
-    const { result } = await test(source, mostMs);
+    forget(source);
+    let result = 'passed';
+    for (const { specifications, mostMs } of rounds)
+      if (result === 'passed') ({ result } = await test(specifications, mostMs));
     putBack();
+    forget(source);
     if (result === 'passed') survivors.push(`${source}:${line}: ${what}`);
     console.log(`  ${result === 'passed' ? 'SURVIVED' : result.padEnd(8)} ${line}: ${what}`);
   }
   process.off('exit', putBack);
 }
 if (!options.list) console.log([`${survivors.length} survived`, ...survivors].join('\n'));
+await vitest.close();
+process.exit(0);
