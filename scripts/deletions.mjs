@@ -1,10 +1,10 @@
 // Takes the protections of source files away, one at a time, and runs the tests that use the file: each deletion should make
 // one fail. Prints those that did not.
 //
-// node scripts/deletions.mjs <source.ts>... --tests <filter>... [--then <filter>]... [--project unit]... [--lines 10-50]
+// node scripts/deletions.mjs <source.ts>... --tests <filter>... [--wider <filter>]... [--project unit]... [--lines 10-50]
 // node scripts/deletions.mjs <source.ts>... --list [--lines 10-50]
 //
-// --tests names the tests that are run at every deletion, --then those that are run where these noticed nothing. One Vitest runs
+// --tests names the tests that are run at every deletion, --wider those that are run where these noticed nothing. One Vitest runs
 // them all: a deletion takes as long as its tests. A file is changed in place, with its compiled form beside it, and put back;
 // run it on a clean work tree after `npm run build`. Not every survivor is a gap: some deletions change nothing that anybody can see, and have to be read.
 import { execFileSync } from 'node:child_process';
@@ -22,7 +22,7 @@ const { values: options, positionals: sources } = parseArgs({
   options: {
     project: { type: 'string', multiple: true, default: ['unit'] },
     tests: { type: 'string', multiple: true },
-    then: { type: 'string', multiple: true },
+    wider: { type: 'string', multiple: true },
     lines: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
@@ -153,7 +153,7 @@ async function test(specifications, mostMs) {
 /** The tests to run one after the other until one fails, with the longest that each may take. */
 async function roundsOf(source) {
   const rounds = [];
-  for (const filters of [options.tests, options.then]) {
+  for (const filters of [options.tests, options.wider]) {
     if (filters === undefined) continue;
     const specifications = await vitest.globTestSpecifications(filters);
     if (specifications.length === 0) throw new Error(`no tests for ${filters.join(', ')}`);
