@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openControl, type Changed, type Control } from './control.js';
 import { openCounters } from './counters.js';
@@ -86,6 +85,12 @@ function breakDisk(): void {
   mkdirSync(join(files.record, 'in the way'), { recursive: true });
 }
 
+/** Sets the clocks: how much later it is now by the wall, and how much by the machine since it started. */
+function pass(seconds: { readonly wall: number; readonly machine: number }): void {
+  vi.spyOn(Date, 'now').mockReturnValue(Date.now() + seconds.wall * 1000);
+  vi.spyOn(performance, 'now').mockReturnValue(performance.now() + seconds.machine * 1000);
+}
+
 describe('control of an endpoint', () => {
   it('G4: a change that cannot be stored is not applied', () => {
     const control = withTwo();
@@ -103,24 +108,23 @@ describe('control of an endpoint', () => {
     expect(applied.at(-1)).toEqual(stored());
   });
 
-  it('a lease that runs out falls back although the disk takes nothing, and says so', async () => {
+  it('a lease that runs out falls back although the disk takes nothing, and says so', () => {
     const control = withTwo();
-    shift(control, 5, 0.05);
+    shift(control, 5, 60);
     breakDisk();
-    await sleep(80);
+    pass({ wall: 61, machine: 61 });
     control.checkLease(Date.now());
     expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
     expect(problems).toHaveLength(1);
   });
 
-  it('a lease runs out although the clock was set back', async () => {
+  it('a lease runs out although the clock was set back', () => {
     const control = withTwo();
-    shift(control, 5, 0.1);
-    const now = Date.now();
-    vi.spyOn(Date, 'now').mockReturnValue(now - 3_600_000);
+    shift(control, 5, 60);
+    pass({ wall: -3_600, machine: 0 });
     control.checkLease(Date.now());
     expect(weightsNow()).toEqual({ v1: 5, v2: 95 });
-    await sleep(150);
+    pass({ wall: 61, machine: 61 });
     control.checkLease(Date.now());
     expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
     expect(stored().lease).toBeNull();
@@ -129,7 +133,7 @@ describe('control of an endpoint', () => {
   it('a lease runs out by the wall clock too, which goes on while a machine sleeps', () => {
     const control = withTwo();
     shift(control, 5, 60);
-    vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 61_000);
+    pass({ wall: 61, machine: 0 });
     control.checkLease(Date.now());
     expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
   });
@@ -138,20 +142,20 @@ describe('control of an endpoint', () => {
     ['deploy', (control) => control.deploy({ key: 'v1', version: 'v1', digest: 'v1', filesDigest: 'v1', epoch: 1 })],
     ['retire', (control) => control.retire({ version: 'v2', epoch: 1 })],
     ['describe', (control) => ({ state: control.describe() })],
-  ])('a lease that has run out is over for whoever calls next, before any timer: %s', async (_what, change) => {
+  ])('a lease that has run out is over for whoever calls next, before any timer: %s', (_what, change) => {
     const control = withTwo();
-    shift(control, 5, 0.05);
-    await sleep(80);
+    shift(control, 5, 60);
+    pass({ wall: 61, machine: 61 });
     const { refusal, state } = change(control);
     expect(refusal).toBeUndefined();
     expect([state.versions['v1']?.weight, state.lease]).toEqual([100, null]);
   });
 
-  it('a lease that has run out cannot be renewed: its fallback has happened', async () => {
+  it('a lease that has run out cannot be renewed: its fallback has happened', () => {
     const control = withTwo();
-    shift(control, 5, 0.05);
+    shift(control, 5, 60);
     const { revision } = control.describe();
-    await sleep(80);
+    pass({ wall: 61, machine: 61 });
     const weights = new Map([
       ['v1', 5],
       ['v2', 95],
@@ -204,9 +208,9 @@ describe('control of an endpoint', () => {
     expect(ended).toEqual(['v2']);
   });
 
-  it('a lease that ran out while nobody ran has fallen back before the first request', async () => {
-    shift(withTwo(), 5, 0.05);
-    await sleep(80);
+  it('a lease that ran out while nobody ran has fallen back before the first request', () => {
+    shift(withTwo(), 5, 60);
+    pass({ wall: 61, machine: 61 });
     open();
     expect(weightsNow()).toEqual({ v1: 100, v2: 0 });
     expect(stored().versions.map(({ weight }) => weight)).toEqual([100, 0]);
