@@ -58,13 +58,16 @@ describe('identity of a process', () => {
   });
 
   it('a zombie has ended, a suspended process has not', async () => {
-    const parent = spawn('/bin/sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 60'], {
+    const parent = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const [line] = (await new Promise<Buffer>((resolve) => parent.stdout.once('data', resolve))).toString().split('\n');
     const child = identityOf(Number(line));
     if (child === null) throw new Error('no child');
     expect(isAlive(child)).toBe(true);
+    // The shell would ask for its result: it ends only when another program has taken the place of the shell.
+    await until(() => readFileSync(`/proc/${parent.pid}/cmdline`, 'utf8').startsWith('sleep'));
+    process.kill(child.pid, 'SIGKILL');
     await until(() => !isAlive(child));
     expect(readFileSync(`/proc/${child.pid}/stat`, 'utf8')).toContain(' Z ');
     parent.kill('SIGSTOP');

@@ -1,5 +1,6 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { identityOf, processStat, type ProcessIdentity } from '@retempo/activities/processes';
 import { afterEach, describe, expect, it } from 'vitest';
 import { processesOf } from './job-processes.js';
@@ -31,13 +32,15 @@ function seen(pid: number | undefined): ProcessIdentity {
 }
 
 /** A shell that leads a session of its own, and the pid that it prints. */
-async function sessionOf(script: string): Promise<{ shell: ChildProcess; leader: ProcessIdentity; told: number }> {
+async function sessionOf(script: string) {
   const shell = spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['ignore', 'pipe', 'ignore'], env: {} });
+  // Its end may be heard of before what it said.
+  const end = once(shell, 'exit');
   const leader = seen(shell.pid);
   const [line] = (await once(shell.stdout, 'data')) as [Buffer];
   const told = Number(line.toString());
   left.push(told);
-  return { shell, leader, told };
+  return { end, leader, told };
 }
 
 describe('processes of a job', () => {
@@ -53,8 +56,8 @@ describe('processes of a job', () => {
   });
 
   it('are those in the session of its program: also when that has ended and they show no marker', async () => {
-    const { shell, leader, told } = await sessionOf('sleep 60 & echo $!');
-    await once(shell, 'exit');
+    const { end, leader, told } = await sessionOf('sleep 60 & echo $!');
+    await end;
     expect(identityOf(leader.pid)).toBeNull();
     expect(pidsOf(leader)).toEqual([told]);
     // The same number on a machine that was started anew, and in another container, is another session.
@@ -64,7 +67,10 @@ describe('processes of a job', () => {
   });
 
   it('are none of those that have ended and wait for a parent that does not look', async () => {
-    const { leader, told } = await sessionOf('sleep 0.1 & echo $!; exec sleep 60');
+    const { leader, told } = await sessionOf('sleep 60 & echo $!; exec sleep 60');
+    // The shell would look: its child ends only when another program has taken its place.
+    await until(() => readFileSync(`/proc/${leader.pid}/cmdline`, 'utf8').startsWith('sleep'));
+    process.kill(told, 'SIGKILL');
     await until(() => processStat(told)?.state === 'Z');
     expect(pidsOf(leader)).toEqual([leader.pid]);
   });
