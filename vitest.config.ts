@@ -1,7 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
 const project = (name: string, include: string[], options: object = {}) => ({
-  test: { name, include, exclude: ['**/node_modules/**', '**/dist/**'], pool: 'forks' as const, ...options },
+  test: {
+    name,
+    include,
+    exclude: ['**/node_modules/**', '**/dist/**'],
+    pool: 'forks' as const,
+    hookTimeout: 120_000,
+    ...options,
+  },
 });
 
 export default defineConfig({
@@ -16,15 +23,14 @@ export default defineConfig({
       ? ['default', ['json', { outputFile: `reports/vitest-${process.pid}.json` }]]
       : ['default'],
     projects: [
-      project('unit', ['{workflows,activities,workers,starters,cli,examples}/**/*.test.ts'], { testTimeout: 60_000 }),
+      project('unit', ['{workflows,activities,workers,starters,cli,examples}/**/*.test.ts'], { testTimeout: 120_000 }),
       project('bundle', ['test/bundle/**/*.test.ts'], { testTimeout: 120_000 }),
       project('replay', ['test/replay/**/*.test.ts'], { testTimeout: 120_000 }),
-      project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 240_000, hookTimeout: 120_000 }),
-      project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 240_000, hookTimeout: 120_000 }),
+      project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 240_000 }),
+      project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 240_000 }),
       project('package', ['test/package/**/*.test.ts'], { testTimeout: 600_000, hookTimeout: 600_000 }),
       project('chaos', ['test/chaos/**/*.test.ts'], {
         testTimeout: 900_000,
-        hookTimeout: 120_000,
         fileParallelism: false,
       }),
     ],
