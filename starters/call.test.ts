@@ -69,6 +69,12 @@ const table: readonly {
     says: 'retrain flight-delay: kind: expected one of',
   },
   {
+    what: 'a governor that makes no progress',
+    error: new ServiceError('update failed', { cause: grpcError(9, 'Workflow Task in failed state') }),
+    problem: 'noWorker',
+    says: 'the workers cannot carry on the governor (retrain flight-delay, 1.5 s)',
+  },
+  {
     what: 'UNAVAILABLE',
     error: new ServiceError('failed', { cause: grpcError(14, 'connection refused') }),
     problem: 'unavailable',
@@ -136,6 +142,7 @@ describe('call', () => {
     ['too many ask at once', new ServiceError('failed', { cause: grpcError(8, 'rate limit') })],
     ['the governor began anew', new ServiceError('failed', { cause: new Error('update was aborted by closing') })],
     ['the governor has begun anew', new Error('update "a" not found')],
+    ['its tasks fail', new ServiceError('failed', { cause: grpcError(9, 'Workflow Task in failed state') })],
   ])('asks again where it was turned away: %s', async (_what, error) => {
     const run = vi.fn(() => (run.mock.calls.length < 3 ? Promise.reject(error) : Promise.resolve('answer')));
     await expect(call({ client, model: 'm', timeoutMs: 60_000 }, 'ask', run)).resolves.toBe('answer');

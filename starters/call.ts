@@ -16,6 +16,9 @@ const unavailable = 14;
 /** gRPC status of a request that was turned away before anything was done, such as the eleventh update at a time. */
 const resourceExhausted = 8;
 
+/** gRPC status of an update to a workflow that makes no progress, because its worker fails or is far too slow. */
+const failedPrecondition = 9;
+
 /** gRPC statuses of a caller that the server does not let in. */
 const lockedOut: { readonly [code: number]: string } = {
   7: 'refuses this client',
@@ -37,9 +40,9 @@ export interface CallOptions {
 
 /**
  * Runs one call to Temporal and turns every way it can fail into a {@link StarterError}. Turned away because too many ask
- * at once, it asks again until its time is up: requests are answered once, however often they are sent. A call without an
- * answer when its time is up looks the same whether the workers or the server are away; the server is asked which it is,
- * for at most {@link probeMs} more.
+ * at once or the governor makes no progress, it asks again until its time is up: requests are answered once, however often
+ * they are sent. A call without an answer when its time is up looks the same whether the workers or the server are away; the
+ * server is asked which it is, for at most {@link probeMs} more.
  */
 export async function call<T>(options: CallOptions, what: string, run: () => Promise<T>): Promise<T> {
   const { client, model, timeoutMs } = options;
@@ -61,13 +64,16 @@ export async function call<T>(options: CallOptions, what: string, run: () => Pro
 }
 
 /**
- * Turned away for now: too many at a time, or the governor was just beginning anew. Where its answer was on its way then,
- * the governor remembers it and gives it again.
+ * Turned away for now: too many at a time, the governor was just beginning anew, or its tasks fail. Where its answer was on its
+ * way then, the governor remembers it and gives it again.
  */
 function turnedAway(error: unknown): boolean {
-  if (grpcCode(error) === resourceExhausted) return true;
+  if (grpcCode(error) === resourceExhausted || isStuck(error)) return true;
   return /update was aborted|^update .* not found/.test(rootMessage(error));
 }
+
+/** Tasks of the governor failed or ran into their time-out again and again: the server takes no updates for it meanwhile. */
+const isStuck = (error: unknown): boolean => grpcCode(error) === failedPrecondition;
 
 function rootMessage(error: unknown): string {
   let current = error;
@@ -121,6 +127,13 @@ function explain(error: unknown, what: string, model: string, timeoutMs: number)
   if (error instanceof WorkflowUpdateFailedError) {
     const why = error.cause instanceof Error ? error.cause.message : error.message;
     return new StarterError('malformed', `${what} ${model}: ${why}`, error);
+  }
+  if (isStuck(error)) {
+    return new StarterError(
+      'noWorker',
+      `the workers cannot carry on the governor (${what} ${model}, ${timeoutMs / 1000} s): its history in the Web UI and the log of "retempo worker" say why; mend that, then ask again with the same id`,
+      error
+    );
   }
   if (turnedAway(error)) {
     return new StarterError(

@@ -3,7 +3,10 @@ const marker = Symbol.for('retempo.StarterError');
 export type StarterProblem =
   /** No governor has this name: `retempo apply` has not been run for it. */
   | 'unknownModel'
-  /** The server took the request, but no worker answered in time. It may still be carried out: ask again with the same id. */
+  /**
+   * No worker answered in time, or those that there are cannot carry on the governor. The request may still be carried out: ask
+   * again with the same id.
+   */
   | 'noWorker'
   /**
    * The Temporal server does not answer, or turns away because too many ask. Unless the message says that nothing was started,

@@ -25,7 +25,8 @@ describe.skipIf(missing !== null)('the loop: first release, canary, refusals, op
   let bodies: { readonly id: string }[];
 
   beforeAll(async () => {
-    test = await startInstallation({ name: 'loop' });
+    // Slow is not an error: the model that thinks for long may do so on a loaded machine too.
+    test = await startInstallation({ name: 'loop', endpoint: { requestTimeout: '2m' } });
     world = await createWorld({ folder: test.project.live, peekMinutes: 30 });
     await world.advanceTo(5);
     bodies = [];

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { createStarters } from '@retempo/starters';
 import { startDevServer, type DevServer } from '@retempo/workers';
 import { controlQueue, governorId } from '@retempo/workflows/contracts';
@@ -82,6 +83,38 @@ describe.skipIf(missing !== null)('starters and a Temporal server', () => {
     await starters.reportEvents(model, [request, { ...request, id: 'order-2' }]);
     const { events } = await client.workflow.getHandle(governorId(model)).fetchHistory();
     expect(events?.filter((event) => event.workflowExecutionSignaledEventAttributes)).toHaveLength(1);
+  });
+
+  it('a governor whose worker cannot carry it on is told as that, and answers when the worker is mended', async () => {
+    const model = 'stuck';
+    const connection = await NativeConnection.connect({ address: server.address });
+    const worker = async (name: string) =>
+      Worker.create({
+        connection,
+        taskQueue: controlQueue,
+        workflowsPath: fileURLToPath(new URL(`test/support/${name}.ts`, repositoryRoot)),
+      });
+    try {
+      // It has other workflows: every task of the governor fails.
+      const broken = await worker('trivial-workflows');
+      const start = { workflowId: governorId(model), taskQueue: controlQueue, args: [{}] };
+      const governor = await client.workflow.start('continuousTraining', start);
+      const attempts = async () => (await governor.describe()).raw.pendingWorkflowTask?.attempt ?? 0;
+      const asking = await broken.runUntil(async () => {
+        // From then on the server takes no more updates.
+        while ((await attempts()) < 3) await new Promise((resolve) => setTimeout(resolve, 50));
+        const impatient = createStarters({ client, timeoutMs: 1_500 });
+        await expect(impatient.requestRetrain({ model, ...request })).rejects.toMatchObject({
+          problem: 'noWorker',
+          message: expect.stringContaining('the workers cannot carry on the governor') as string,
+        });
+        return { answer: createStarters({ client, timeoutMs: 180_000 }).requestRetrain({ model, ...request }) };
+      });
+      const mended = await worker('answering-governor');
+      expect(await mended.runUntil(asking.answer)).toMatchObject({ reason: 'seen order-1' });
+    } finally {
+      await connection.close();
+    }
   });
 
   it('a namespace that does not exist is no model that does not exist', async () => {
