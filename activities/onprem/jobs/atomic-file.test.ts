@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import fs, { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import fs, { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { createFolder, createJson, replaceJson } from './atomic-file.js';
+import { createFolder, createJson, readJson, replaceJson } from './atomic-file.js';
 
 const folder = mkdtempSync(`${tmpdir()}/retempo-atomic-`);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -89,5 +89,16 @@ describe('files of a site', () => {
     expect(createJson(`${own}/taken/a.json`, { other: true })).toBe(false);
     expect(readdirSync(`${own}/taken`)).toEqual(['a.json']);
     expect(readdirSync(own)).toEqual(['taken']);
+  });
+
+  it('are nothing where they are not, and named when they hold no JSON any more', () => {
+    expect(readJson(`${folder}/nowhere.json`)).toBe(null);
+    const path = `${folder}/damaged.json`;
+    for (const text of ['', '{"v":1,', 'no JSON']) {
+      writeFileSync(path, text);
+      expect(() => readJson(path)).toThrow(`${path} was changed from outside and is no JSON any more (`);
+      expect(() => readJson(`${path}/below`)).not.toThrow();
+    }
+    expect(() => readJson(folder)).toThrow('EISDIR');
   });
 });

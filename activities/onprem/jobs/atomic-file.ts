@@ -38,10 +38,13 @@ function writeDurably(path: string, text: string): void {
   }
 }
 
+/** The text of a JSON file that is written here. */
+export const jsonText = (value: unknown): string => `${JSON.stringify(value)}\n`;
+
 function withTemporary(path: string, value: unknown, publish: (temporary: string) => void): void {
   const temporary = `${path}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    writeDurably(temporary, `${JSON.stringify(value)}\n`);
+    writeDurably(temporary, jsonText(value));
     publish(temporary);
   } finally {
     rmSync(temporary, { force: true });
@@ -68,13 +71,22 @@ export function createJson(path: string, value: unknown): boolean {
   return created;
 }
 
-/** The value in a JSON file, or null when there is no such file. */
+/** The value in a JSON file, or null when there is no such file. Throws an error that names the file when it holds no JSON. */
 export function readJson(path: string): unknown {
+  let text: string;
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     if (errorCode(error) === 'ENOENT' || errorCode(error) === 'ENOTDIR') return null;
     throw error;
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    // Written whole or not at all: this was not written here.
+    throw new Error(`${path} was changed from outside and is no JSON any more (${(error as Error).message})`, {
+      cause: error,
+    });
   }
 }
 

@@ -192,6 +192,7 @@ describe('copies of artifacts', () => {
     ['is gone', (folder) => rmSync(`${folder}/content`)],
     ['was added', (folder) => writeFileSync(`${folder}/inside/added`, '')],
     ['is gone with all others', (folder) => rmSync(folder, { recursive: true })],
+    ['is not in the list of them, which was damaged', (folder) => writeFileSync(`${folder}/../listing.json`, '["con')],
   ])('are not handed out when a file in them %s', async (_what, change) => {
     const { root, cache, downloads } = newCache();
     const folder = await cache.folderOf(refOf('a'), call);

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call, ProviderContext } from '@retempo/activities/ports';
 import { PortError } from '@retempo/activities/ports';
 import type { ArtifactRef } from '@retempo/workflows/contracts';
-import { createJson, errorCode, readJson } from './atomic-file.js';
+import { createJson, errorCode, jsonText } from './atomic-file.js';
 import { takeClaim } from './claim.js';
 import { isAlive, ownIdentity, type ProcessIdentity } from '@retempo/activities/processes';
 
@@ -66,7 +66,8 @@ export function openArtifactCache(root: string, materialize: ProviderContext['ma
 
   async function intact(entry: string): Promise<boolean> {
     try {
-      return JSON.stringify(await listingOf(`${entry}/files`)) === JSON.stringify(readJson(`${entry}/listing.json`));
+      // As texts: a listing that somebody has damaged is another one, and no reason to fail for ever.
+      return jsonText(await listingOf(`${entry}/files`)) === (await readFile(`${entry}/listing.json`, 'utf8'));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return false;
       throw error;

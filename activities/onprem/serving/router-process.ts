@@ -24,15 +24,28 @@ const sleep = (milliseconds: number) =>
     setTimeout(resolve, milliseconds);
   });
 
+/** The last router of a state folder as it told of itself, or null when none has ever run. */
+function lastRouter(files: RouterFiles): RouterProcess | null {
+  try {
+    return readJson(files.process) as RouterProcess | null;
+  } catch (error) {
+    throw new PortError(
+      'ServiceFault',
+      `which router runs is not known: ${(error as Error).message}; end the one on ${files.folder} if there is one, remove the file and repeat the call: what serves is kept in other files`,
+      { cause: error }
+    );
+  }
+}
+
 /** The router that runs on a state folder, or undefined when none does. */
 export function runningRouter(files: RouterFiles): RouterProcess | undefined {
-  const found = readJson(files.process) as RouterProcess | null;
+  const found = lastRouter(files);
   return found !== null && !found.stopped && isAlive(found.process) ? found : undefined;
 }
 
 /** True when the router of this folder died; false while it runs, was stopped in order, or never ran. */
 export function hasDied(files: RouterFiles): boolean {
-  const found = readJson(files.process) as RouterProcess | null;
+  const found = lastRouter(files);
   return found !== null && !found.stopped && !isAlive(found.process);
 }
 
@@ -84,7 +97,7 @@ export async function ensureRouterProcess(
   for (;;) {
     const running = runningRouter(files);
     if (running !== undefined) return running;
-    const after = lifeOf(readJson(files.process) as RouterProcess | null);
+    const after = lifeOf(lastRouter(files));
     mkdirSync(files.logs, { recursive: true, mode: 0o700 });
     replaceJson(files.config, config);
     const started = start(files, after);
@@ -136,7 +149,7 @@ export async function stopRouterProcess(files: RouterFiles, graceMs: number): Pr
 
 /** A router that could not say itself that it stopped was stopped all the same: nobody brings it back. */
 function markStopped(files: RouterFiles): void {
-  const last = readJson(files.process) as RouterProcess | null;
+  const last = lastRouter(files);
   if (last === null || last.stopped || isAlive(last.process)) return;
   replaceJson(files.process, { ...last, stopped: true } satisfies RouterProcess);
 }

@@ -107,6 +107,26 @@ describe('start of a router', () => {
   });
 });
 
+describe('a router whose router.json was damaged', () => {
+  it.each(['', '{"v":1,'])('is told by name, with what to do about it, and that works: %j', async (text) => {
+    const site = openSite();
+    await site.ensureRouter(endpoint, newCall());
+    const { process: router } = site.process();
+    const path = filesOf(site).process;
+    writeFileSync(path, text);
+    const told = await site.serving.describe(endpoint, newCall()).catch((error: unknown) => error);
+    expect(told).toMatchObject({ class: 'ServiceFault' });
+    const { message } = told as Error;
+    for (const word of [path, `end the one on ${filesOf(site).folder}`, 'remove the file', 'repeat the call'])
+      expect(message).toContain(word);
+    signalProcess(router, 'SIGTERM');
+    await until('its end', () => (isAlive(router) ? undefined : true));
+    rmSync(path);
+    expect(await site.serving.describe(endpoint, newCall())).toMatchObject({ revision: 'r0' });
+    expect(site.process().process).not.toEqual(router);
+  });
+});
+
 /** A process that is no router. */
 async function other(): Promise<ProcessIdentity> {
   const child = spawn('sleep', ['1000']);
