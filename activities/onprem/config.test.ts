@@ -50,6 +50,14 @@ describe('configuration of a local site', () => {
     });
   });
 
+  it('an option of an endpoint that is undefined is one that is not given, and bytes may be counted one by one', () => {
+    const { config, problems } = readConfig({
+      endpoints: { f: { requestTimeout: undefined, logRotateAt: '2048B', logKeep: '2048 B' } },
+    });
+    expect(problems).toEqual([]);
+    expect(config.endpoints['f']).toStrictEqual({ logRotateBytes: 2048, logKeepBytes: 2048 });
+  });
+
   it.each(['east', 'sites/east', './a/../b', '..east', '/srv/../srv/east'])('takes the root %s', (root) => {
     expect(readConfig({ root })).toMatchObject({ config: { root }, problems: [] });
   });
@@ -69,12 +77,13 @@ describe('configuration of a local site', () => {
     [{ pools: ['cpu'] }, 'pools', /mapping/],
     [{ pools: null }, 'pools', /mapping/],
     [{ pools: { CPU: { slots: 1 } } }, 'pools.CPU', /lower-case/],
+    [{ pools: { cpu: {} } }, 'pools.cpu.slots', /whole number >= 1 .*got undefined/],
     [{ pools: { cpu: { slots: 'two' } } }, 'pools.cpu.slots', /whole number >= 1 .*got "two"/],
     [{ pools: { cpu: { slots: 0 } } }, 'pools.cpu.slots', /whole number/],
     [{ pools: { cpu: { slots: 1e12 } } }, 'pools.cpu.slots', /whole number .*<= \d+, got 1000000000000$/],
     [{ pools: { cpu: { slots: 1.5 } } }, 'pools.cpu.slots', /whole number/],
     [{ pools: { cpu: { slots: 1, gpus: 1 } } }, 'pools.cpu.gpus', /unknown key/],
-    [{ stopGrace: 30 }, 'stopGrace', /duration/],
+    [{ stopGrace: 30 }, 'stopGrace', /duration such as 30s, at most 24h, got 30/],
     [{ stopGrace: ['30s'] }, 'stopGrace', /duration/],
     [{ stopGrace: '-1s' }, 'stopGrace', /duration/],
     [{ stopGrace: '90h' }, 'stopGrace', /at most 24h/],

@@ -49,7 +49,19 @@ describe('counters', () => {
         prediction: { n: 1, sum: 0.5, sumSquares: 0.25 },
       },
     });
+    // Where no limit is asked, none is applied.
+    expect(again.read({ version: 'v1' })?.slow).toBeNull();
     expect(again.total(1)).toBe(2);
+    expect(again.total(7)).toBe(0);
+  });
+
+  it('are written again each time they have grown', async () => {
+    const counters = openCounters(join(folder, 'not', 'there', 'yet'));
+    for (let requests = 1; requests <= 3; requests++) {
+      counters.add(1, 'v1', { status: 200, latencyMs: 3, prediction: null });
+      await counters.flush();
+      expect(openCounters(join(folder, 'not', 'there', 'yet')).total(1)).toBe(requests);
+    }
   });
 
   it('write only what has changed', async () => {
@@ -81,7 +93,7 @@ describe('counters', () => {
 
   it('do not know what they cannot read back, now and after every restart, and never tell it as 0', async () => {
     appendFileSync(join(folder, 'r1.json'), '{"v":1,"arms":[');
-    for (let start = 0; start < 2; start++) {
+    for (let start = 0; start < 3; start++) {
       const counters = openCounters(folder);
       counters.add(1, 'v1', { status: 200, latencyMs: 3, prediction: null });
       counters.add(2, 'v1', { status: 200, latencyMs: 3, prediction: null });
