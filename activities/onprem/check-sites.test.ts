@@ -17,6 +17,10 @@ describe('folders of several sites', () => {
     ['one each', { 'onprem.east': { root: 'east' }, 'onprem.west': { root: '/srv/west' } }],
     ['names that only begin alike', { 'onprem.east': { root: 'east' }, 'onprem.west': { root: 'east-2' } }],
     ['one is wrong in itself, and told as that', { 'onprem.east': { root: 7 }, 'onprem.west': { root: 'east' } }],
+    [
+      'one is wrong in another place, and told as that first',
+      { 'onprem.east': { root: 'x', stopGrace: 1 }, 'onprem.west': { root: 'x' } },
+    ],
   ])('are well where there is %s', (_what, sites) => {
     expect(problemsOf(sites)).toEqual([]);
   });
@@ -63,6 +67,12 @@ describe('folders of several sites', () => {
       { 'onprem.a': { root: 'x' }, 'onprem.b': { root: 'x/jobs' } },
       'onprem.b.root',
       `lies in the folder of onprem.a, ${stateFolder}/x`,
+    ],
+    [
+      'around everything',
+      { 'onprem.a': { root: '/srv/a' }, 'onprem.b': { root: '/' } },
+      'onprem.b.root',
+      'holds the folder of onprem.a, /srv/a',
     ],
     [
       'around another',

@@ -44,11 +44,11 @@ function sharedFolders(opened: readonly Opened[]): readonly ConfigProblem[] {
 const contains = (outer: string, inner: string): boolean =>
   inner === outer || inner.startsWith(outer.endsWith(sep) ? outer : `${outer}${sep}`);
 
-/** The path with its symbolic links resolved, as far as it exists. */
+/** The path with its symbolic links resolved, as far as it exists: the root of the file system always does. */
 function real(path: string): string {
-  const above = dirname(path);
   if (existsSync(path)) return realpathSync(path);
-  return above === path ? path : join(real(above), path.slice(above.length));
+  const above = dirname(path);
+  return join(real(above), path.slice(above.length));
 }
 
 function sharedPorts(opened: readonly Opened[], others: { readonly [key: string]: number }): readonly ConfigProblem[] {
