@@ -52,9 +52,11 @@ describe('a caller that no longer waits', () => {
     const port = await portOf(told(200, {}));
     const over = controller();
     over.abort();
-    await expect(ask(port, true, over.signal)).rejects.toMatchObject({ class: 'Cancelled' });
+    const notSent = { message: expect.stringContaining('was not sent') as string };
+    await expect(ask(port, true, over.signal)).rejects.toMatchObject({ class: 'Cancelled', ...notSent });
     await expect(ask(port, true, controller().signal, Date.now() - 1)).rejects.toMatchObject({
       class: 'DeadlineExceeded',
+      ...notSent,
     });
     expect(asked).toBe(0);
   });
@@ -76,6 +78,23 @@ describe('a caller that no longer waits', () => {
     }
   });
 
+  it('hangs up, also when its time is over: the router is not kept busy for nobody', async () => {
+    for (const how of ['abort', 'deadline'] as const) {
+      const waiting = controller();
+      let hungUp = false;
+      const port = await portOf((request) => {
+        request.socket.on('close', () => (hungUp = true));
+        if (how === 'abort') waiting.abort();
+      });
+      const deadlineMs = Date.now() + (how === 'abort' ? 60_000 : 500);
+      await expect(ask(port, true, waiting.signal, deadlineMs)).rejects.toThrow();
+      // One that was not even connected in that time has nothing to hang up.
+      await vi.waitUntil(() => hungUp || asked === 0, 50_000);
+      const open = server;
+      await new Promise((resolve) => open?.close(resolve));
+    }
+  });
+
   it('and one that was answered leaves no listener behind', async () => {
     const port = await portOf(told(200, { ok: true }));
     const { signal } = controller();
@@ -84,6 +103,31 @@ describe('a caller that no longer waits', () => {
     expect(await ask(port, true, signal)).toEqual({ ok: true });
     await vi.waitUntil(() => removing.mock.calls.length > 0, 50_000);
     expect(adding.mock.calls.map(([, listener]) => listener)).toEqual(removing.mock.calls.map(([, gone]) => gone));
+  });
+});
+
+describe('what is sent', () => {
+  it.each([
+    [{ path: '/traffic', body: { weights: { v1: 100 } }, mutates: true }, 'POST', '{"weights":{"v1":100}}'],
+    [{ path: '/endpoint', mutates: false }, 'GET', ''],
+  ])('%j is a %s', async (what, method, body) => {
+    let seen: { readonly [key: string]: unknown } = {};
+    const port = await portOf((request, response) => {
+      const { authorization } = request.headers;
+      const type = request.headers['content-type'];
+      const length = request.headers['content-length'];
+      let text = '';
+      request.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      request.on('end', () => {
+        seen = { method: request.method, url: request.url, authorization, type, length, text };
+        response.end('{}');
+      });
+    });
+    const known = { v: 1, process: ownIdentity(), dataPort: 0, token: 't', stopped: false, servers: [] } as const;
+    const call = { signal: controller().signal, deadlineMs: Date.now() + 60_000 };
+    await callRouter({ ...known, adminPort: port }, what, call);
+    const headers = body === '' ? {} : { type: 'application/json', length: String(body.length) };
+    expect(seen).toEqual({ method, url: what.path, authorization: 'Bearer t', text: body, ...headers });
   });
 });
 

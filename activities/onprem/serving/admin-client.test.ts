@@ -53,16 +53,25 @@ describe('the answer of a router', () => {
     await expect(ask(port, false)).rejects.toMatchObject({ class: 'ServiceFault' });
   });
 
-  it.each<[string, RequestListener]>([
-    ['that is cut off', (request) => request.socket.destroy()],
-    ['that is no JSON', told(200, 'hello')],
-    ['of something else that listens there', told(404, '{"no":"route"}')],
-    ['that tells a fault in the middle of it', told(500, fault)],
-  ])('to a change, %s: nobody knows whether it worked; to a reading it is a fault', async (_what, answer) => {
-    const port = await portOf(answer);
-    await expect(ask(port, true)).rejects.toMatchObject({ class: 'UnknownOutcome' });
-    await expect(ask(port, false)).rejects.toMatchObject({ class: 'ServiceFault' });
-  });
+  it.each<[string, RequestListener, RegExp, RegExp]>([
+    ['that is cut off', (request) => request.socket.destroy(), /read the state back/, /failed .*; repeat the call/],
+    [
+      'that is no JSON',
+      told(200, 'hello'),
+      /may or may not have worked .*not JSON.*; read the state back/,
+      /failed .*not JSON.*; repeat the call/,
+    ],
+    ['of something else that listens there', told(404, '{"no":"route"}'), /read the state back/, /look what listens/],
+    ['that tells a fault in the middle of it', told(500, fault), /disk full/, /disk full/],
+  ])(
+    'to a change, %s: nobody knows whether it worked; to a reading it is a fault; each is told with what to do',
+    async (_what, answer, ofChange, ofReading) => {
+      const port = await portOf(answer);
+      const message = (told: RegExp) => ({ message: expect.stringMatching(told) as string });
+      await expect(ask(port, true)).rejects.toMatchObject({ class: 'UnknownOutcome', ...message(ofChange) });
+      await expect(ask(port, false)).rejects.toMatchObject({ class: 'ServiceFault', ...message(ofReading) });
+    }
+  );
 
   it('that does not come in time', async () => {
     const port = await portOf(() => undefined);

@@ -183,7 +183,12 @@ export function openControl(options: {
         return [version, { ...counts, units: exposed?.units?.[version] ?? null }] as const;
       });
       // What is told was stored before, so that counts never fall, not even after a crash.
-      await Promise.all([counters.flush(), units?.flush()]);
+      await Promise.all([counters.flush(), units?.flush()]).catch((error: unknown) => {
+        throw new Error(
+          `${(error as Error).message}: counts that a crash could take back are not told; make ${files.counters} and ${files.units} take files again, then repeat the call`,
+          { cause: error }
+        );
+      });
       const mixed = exposed === null ? {} : { mixedUnits: exposed.mixed };
       return { complete: true, watermark, ...mixed, arms: Object.fromEntries(arms) };
     },

@@ -56,7 +56,13 @@ describe('router whose disk fails', () => {
     });
     expect(await state.json()).toMatchObject({ problem: expect.stringContaining('counters: ') as string });
     expect((await site.infer(body)).status).toBe(200);
+    // What a crash could take back is not told, which is not told as 0 either.
+    const reading = () => site.metrics.readArms({ endpoint, versions: ['v1'], revisions: ['r1'] }, newCall());
+    const told = await reading().catch((error: unknown) => error);
+    expect(told).toMatchObject({ class: 'ServiceFault' });
+    expect((told as Error).message).toMatch(/ENOTDIR.*not told; make .*counters and .*units take files again/);
     putBack();
+    expect((await reading()).arms['v1']?.requests).toBe(2);
     await until('the counts', () => readdirSync(counters).includes('r1.json'));
     expect(readFileSync(join(counters, 'r1.json'), 'utf8')).toContain('"requests":2,');
     expect(isAlive(router)).toBe(true);

@@ -114,6 +114,19 @@ describe('life of a router', () => {
     expect(other.process()).toMatchObject({ dataPort: adminPort, adminPort: dataPort });
   });
 
+  it.each<[string, (site: Site) => Promise<unknown>]>([
+    ['it is asked for its state', (site) => site.serving.describe(endpoint, newCall())],
+    ['it is started', (site) => site.ensureRouter(endpoint, newCall())],
+  ])('is watched over again, after it was stopped, as soon as %s', async (_what, ask) => {
+    const site = openSite();
+    await site.ensureRouter(endpoint, newCall());
+    await site.stop(endpoint);
+    await ask(site);
+    const { process: router } = site.process();
+    process.kill(router.pid, 'SIGKILL');
+    await until('another router, for which nobody asks', () => site.process().process.pid !== router.pid);
+  });
+
   it('goes on at another port when its own was taken while nobody ran', async () => {
     const site = openSite();
     await site.ensureRouter(endpoint, newCall());

@@ -18,7 +18,12 @@ const stateOf = (versions: RouterState['versions']): RouterState => ({
 });
 const metadata = { inputs: [{ name: 'x' }], outputs: [{ name: 'y' }] };
 
-function get(path: string, versions: RouterState['versions'], known: readonly string[] = Object.keys(versions)) {
+function get(
+  path: string,
+  versions: RouterState['versions'],
+  known: readonly string[] = Object.keys(versions),
+  method = 'GET'
+) {
   const routes = createRoutes({
     endpoint: 'e',
     describe: () => stateOf(versions),
@@ -26,7 +31,7 @@ function get(path: string, versions: RouterState['versions'], known: readonly st
     infer: () => undefined,
   });
   const head: RequestHead = {
-    method: 'GET',
+    method,
     path,
     length: 0,
     keepAlive: true,
@@ -47,6 +52,14 @@ describe('health and metadata of an endpoint', () => {
     expect(get(path, { v1: { weight: 0, ready: 1 } })).toEqual([503, { ready: false }]);
     expect(get(path, {})).toEqual([503, { ready: false }]);
   });
+
+  it.each(['/v2', '/v2/health/live', '/v2/health/ready', '/v2/models/e/ready', '/v2/models/e'])(
+    '%s is only read',
+    (path) => {
+      const versions = { v1: { weight: 100, ready: 1 } };
+      expect(get(path, versions, ['v1'], 'POST')).toEqual([405, { error: 'this path takes GET' }]);
+    }
+  );
 
   it('live says nothing of versions', () => {
     expect(get('/v2/health/live', {})).toEqual([200, { live: true }]);
