@@ -275,4 +275,42 @@ describe('supervisor, at a bad moment', () => {
     expect(outcomeOf(key)?.result).toBe('succeeded');
     expect(processesOf(jobMarker(root, key), null)).toEqual([]);
   });
+
+  it('J4 a stop reaches all processes of a program in one step, also those that are others by the time one has looked', async () => {
+    const [hop, hops] = [`${root}/hop.sh`, `${root}/hops`] as const;
+    // Each process begins the next one and ends: none is there long enough to be found and signalled by itself. Some day it ends.
+    writeFileSync(hop, `echo >> ${hops}; [ $1 -lt 5000 ] && { sh ${hop} $(($1 + 1)) & }`);
+    const key = newJob({
+      body: `require('child_process').spawn('sh', [${JSON.stringify(hop)}, '0'], { stdio: 'ignore' }); setInterval(() => {}, 1000)`,
+    });
+    const size = (): number => (existsSync(hops) ? readFileSync(hops).length : 0);
+    const supervisor = startSupervisor(orderFor(key, 50));
+    await programOf(key);
+    while (size() < 20) await sleep(10);
+    createJson(jobPaths(root, key).stop, { v: 1 });
+    supervisor.kill('SIGCONT');
+    expect(await endOf(supervisor)).toBe(0);
+    const after = size();
+    expect(after).toBeLessThan(5000);
+    await sleep(500);
+    expect(size()).toBe(after);
+  });
+
+  it('J4 a program that is asked to end is asked once: a second time may mean to leave everything', async () => {
+    const asked = `${root}/asked`;
+    const key = newJob({
+      body: `process.on('SIGTERM', () => {
+          require('fs').appendFileSync(${JSON.stringify(asked)}, '.');
+          setTimeout(() => process.exit(0), 300);
+        });
+        require('fs').writeFileSync(${JSON.stringify(asked)}, '');
+        setInterval(() => {}, 1000)`,
+    });
+    const supervisor = startSupervisor(orderFor(key, 50));
+    while (!existsSync(asked)) await sleep(10);
+    createJson(jobPaths(root, key).stop, { v: 1 });
+    supervisor.kill('SIGCONT');
+    expect(await endOf(supervisor)).toBe(0);
+    expect(readFileSync(asked, 'utf8')).toBe('.');
+  });
 });
