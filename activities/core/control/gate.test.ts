@@ -13,7 +13,7 @@ import {
 import { createStores } from '../artifacts/index.js';
 import { writeRows } from '../data/support.test.util.js';
 import { call, createMonitorWorld, share, type MonitorWorld } from '../monitor/world.test.util.js';
-import { PortError } from '../ports/index.js';
+import { PortError, type ArtifactStore } from '../ports/index.js';
 import type { Lineage } from '../registry/index.js';
 import { evaluateGate, gateDocument, type GateEvidence } from './gate.js';
 
@@ -182,6 +182,28 @@ describe('the gate on files', () => {
     const first = await ask(input);
     rmSync(fileURLToPath(input.predictions.candidate.uri), { recursive: true });
     expect(await ask(input)).toEqual(first);
+  });
+
+  it('of two that judge the same at once both give what was kept first', async () => {
+    const input = await question();
+    const damaged: ArtifactStore = {
+      ...world.store,
+      async *read(key, ...asked) {
+        for await (const chunk of world.store.read(key, ...asked))
+          yield key.endsWith('predictions.csv') ? Buffer.alloc(chunk.length) : chunk;
+      },
+    };
+    // It begins after the other one has looked for an answer, and ends before that one has its own.
+    let faster: ReturnType<typeof ask> | undefined;
+    const slow: ArtifactStore = {
+      ...world.store,
+      async *read(...asked) {
+        await (faster ??= evaluateGate({ ...world, stores: createStores([damaged]) }, input, call()));
+        yield* world.store.read(...asked);
+      },
+    };
+    const slower = await evaluateGate({ ...world, stores: createStores([slow]) }, input, call());
+    expect([slower.verdict, slower]).toEqual(['error', await faster]);
   });
 
   it('another policy, other predictions or another model are another question', async () => {
