@@ -100,6 +100,10 @@ describe('documents on a store that misbehaves', () => {
     expect(found).toEqual(['a/x']);
   });
 
+  it.each(['../x', 'a//b', 'a/', ''])('takes no path that is none: %j', async (path) => {
+    await expect(documents().readDocument(path, call())).rejects.toMatchObject({ class: 'InvalidSpec' });
+  });
+
   it.each(['../x', 'a//b', ''])('takes no prefix that leads elsewhere: %j', (prefix) => {
     expect(() => createDocuments({ store, prefix })).toThrow(expect.objectContaining({ class: 'InvalidSpec' }));
   });

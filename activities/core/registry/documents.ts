@@ -60,10 +60,8 @@ export function createDocuments({
     );
   }
   const keyOf = (path: string): string => {
-    const key = `${prefix}/${path}.json`;
     assertKey(path);
-    assertKey(key);
-    return key;
+    return `${prefix}/${path}.json`;
   };
 
   async function read<T>(path: string, call: Call): Promise<StoredDocument<T> | null> {

@@ -225,7 +225,9 @@ describe('pins', () => {
     const [first, second] = [one.version, two.version];
     expect(await pins()).toEqual([`${first} anchor again`, `${first} audit b`, `${second} anchor c`].sort());
     await registry.unpin({ model: 'm', version: first, name: 'anchor' }, call());
+    const before = await store.head('registry/models/m/state.json', call());
     await registry.unpin({ model: 'm', version: first, name: 'never' }, call());
+    expect(await store.head('registry/models/m/state.json', call())).toEqual(before);
     expect(await pins()).toEqual([`${first} audit b`, `${second} anchor c`].sort());
   });
 });
