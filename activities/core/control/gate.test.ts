@@ -3,86 +3,25 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runGate } from '@retempo/analysis';
-import {
-  versionId,
-  type ArtifactRef,
-  type GateInput,
-  type ModelSpec,
-  type VersionRecord,
-} from '@retempo/workflows/contracts';
+import type { ArtifactRef, ModelSpec } from '@retempo/workflows/contracts';
 import { createStores } from '../artifacts/index.js';
-import { writeRows } from '../data/support.test.util.js';
-import { call, createMonitorWorld, share, type MonitorWorld } from '../monitor/world.test.util.js';
+import { call } from '../monitor/world.test.util.js';
 import { PortError, type ArtifactStore } from '../ports/index.js';
-import type { Lineage } from '../registry/index.js';
-import { evaluateGate, gateDocument, type GateEvidence } from './gate.js';
+import { createGateWorld, labelOf, predict, releaseId, rows, type GateWorld } from './gate-world.test.util.js';
+import { evaluateGate, gateDocument } from './gate.js';
 
 // Real Parquet and CSV files through a real store in a folder; nothing is played.
 
-let world: MonitorWorld;
+let world: GateWorld;
 beforeEach(() => {
-  world = createMonitorWorld();
+  world = createGateWorld();
 });
 afterEach(() => world.remove());
 
-const rows = 1_000;
-const releaseId = 'retempo/m/run/7-0000abcd';
-const labelOf = (n: number) => (share(n) < 0.4 ? 1 : 0);
-/** A model that knows a part of what will happen: 0 nothing, 1 nearly all. */
-const predict = (skill: number) => (n: number) => 0.4 * (1 - skill) + (0.02 + 0.96 * labelOf(n)) * skill;
-
-const labels = (unitOf: (n: number) => string, label: (n: number) => number) =>
-  world.seal('data/labels', (folder) =>
-    writeRows(
-      join(folder, 'labels.parquet'),
-      { key: 'VARCHAR', time: 'TIMESTAMP', label: 'INTEGER', unit: 'VARCHAR', 'slice:place': 'VARCHAR' },
-      Array.from({ length: rows }, (_, n) => ({
-        key: `r${n}`,
-        time: `2026-01-01 00:${String(Math.floor(n / 60)).padStart(2, '0')}:${String(n % 60).padStart(2, '0')}`,
-        label: label(n),
-        unit: unitOf(n),
-        'slice:place': n % 4 === 0 ? 'ORD' : 'JFK',
-      }))
-    )
-  );
-const predictions = (of: (n: number) => number | string, count = rows): Promise<ArtifactRef> =>
-  world.seal('predictions', (folder) => {
-    const lines = Array.from({ length: count }, (_, n) => `r${n},${of(n)}`);
-    writeFileSync(join(folder, 'predictions.csv'), `id,p\n${lines.join('\n')}\n`);
-  });
-
-async function question(
-  arms: Partial<GateInput['predictions']> = {},
-  change: {
-    readonly spec?: Partial<ModelSpec>;
-    readonly policyDigest?: string;
-    /** What varies independently; default every row. */
-    readonly unitOf?: (n: number) => string;
-    /** What happened; default {@link labelOf}. */
-    readonly happened?: (n: number) => number;
-  } = {}
-): Promise<GateInput> {
-  const spec = world.spec(change.spec);
-  const snapshot = await labels(change.unitOf ?? ((n) => `u${n}`), change.happened ?? labelOf);
-  const artifact = await world.seal('versions', (folder) => writeFileSync(join(folder, 'model'), 'the candidate'));
-  const version = { model: 'm', version: versionId(7, artifact.digest), artifact, data: { labels: snapshot } };
-  await world.registry.register({ ...version, lineage: {} as Lineage }, call());
-  return {
-    v: 1,
-    installation: {} as GateInput['installation'],
-    releaseId,
-    spec,
-    policyDigest: change.policyDigest ?? 'policy-1',
-    version: version as VersionRecord,
-    predictions: { candidate: await predictions(predict(0.5)), champion: null, anchor: null, ...arms },
-    champion: null,
-    comparedWith: { champion: null, anchor: null },
-    requestedBy: [],
-  };
-}
-const ask = (input: GateInput) => evaluateGate(world, input, call());
-const evidence = async () =>
-  (await world.registry.readDocument<GateEvidence>(gateDocument('m', releaseId), call()))!.value;
+const predictions: GateWorld['predictions'] = (...input) => world.predictions(...input);
+const question: GateWorld['question'] = (...input) => world.question(...input);
+const ask: GateWorld['ask'] = (input) => world.ask(input);
+const evidence: GateWorld['evidence'] = () => world.evidence();
 const named = (result: Awaited<ReturnType<typeof ask>>, name: string) =>
   result.checks.find((check) => check.name === name)!;
 
@@ -300,6 +239,35 @@ describe('the gate on files', () => {
     const result = await ask(await question({}, { happened: () => 0 }));
     expect([result.verdict, named(result, 'rows').verdict]).toEqual(['pass', 'pass']);
     expect(await evidence()).toMatchObject({ problem: null, metrics: { candidate: { auc: null } } });
+  });
+
+  it('slices of one unit have no bounds: they are told as null', async () => {
+    const { gate } = world.spec();
+    const spec = { gate: { ...gate, slices: { by: ['place'], minRows: 50 } } };
+    const unitOf = (n: number) => (n % 4 === 0 ? 'one' : `u${n}`);
+    await ask(await question({ champion: await predictions(predict(0.3)) }, { spec, unitOf }));
+    const { problem, result } = await evidence();
+    expect([problem, result?.verdict]).toEqual([null, 'inconclusive']);
+    expect(result?.slices).toContainEqual(expect.objectContaining({ value: 'ORD', lower: null, upper: null }));
+  });
+
+  it('a quantity has errors and no classes: they are measured, and no loss of probabilities is', async () => {
+    const { gate, evaluate, watch } = world.spec();
+    const spec: Partial<ModelSpec> = {
+      task: 'regression',
+      gate: { ...gate, metrics: { mae: { notWorseBy: 0.01 } } },
+      evaluate: { ...evaluate, predictions: { key: 'id', value: 'p' } },
+      watch: { ...watch, loss: { ...watch.loss!, metric: 'brier' } },
+    };
+    const candidate = await predictions((n) => labelOf(n) + (n % 2 === 0 ? 1 : -3));
+    const input = await question({ candidate, champion: await predictions((n) => labelOf(n) + 4) }, { spec });
+    expect(await ask(input)).toMatchObject({ verdict: 'pass', gain: 2 });
+    const { metrics, referenceLoss } = await evidence();
+    expect(referenceLoss).toBeNull();
+    const errors = [metrics.candidate!, metrics.champion!].flatMap(({ mae, rmse }) => [mae, rmse]);
+    for (const [i, expected] of [2, Math.sqrt(5), 4, 4].entries()) expect(errors[i]).toBeCloseTo(expected, 9);
+    const version = await world.registry.getVersion(input.version, call());
+    expect(version?.metrics).toEqual(metrics.candidate);
   });
 
   it('8: too few rows are no verdict', async () => {

@@ -205,7 +205,7 @@ function metricsOf(
   predictionOf: (row: EvaluatedRow) => number | null | undefined
 ): VersionMetrics | null {
   const predicted = rows.map(predictionOf).filter((value) => typeof value === 'number');
-  if (rows.length === 0 || predicted.length < rows.length) return null;
+  if (predicted.length < rows.length) return null;
   const labels = rows.map(({ label }) => label);
   const scored = { labels, probabilities: predicted };
   return spec.task === 'binary'
@@ -215,7 +215,7 @@ function metricsOf(
 
 /** Same metric, clip and rows as production will be measured with, so that the monitor starts from a true baseline. */
 function referenceLoss(spec: ModelSpec, rows: readonly EvaluatedRow[]): GateEvidence['referenceLoss'] {
-  if (spec.watch.loss === null || spec.task !== 'binary' || rows.length === 0) return null;
+  if (spec.watch.loss === null || spec.task !== 'binary') return null;
   const { metric, clip } = spec.watch.loss;
   const loss = ({ label, candidate: p }: EvaluatedRow) =>
     metric === 'brier' ? (p - label) ** 2 : -Math.log(Math.max(1e-15, label === 1 ? p : 1 - p));
