@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import fs, { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Call } from '../ports/index.js';
 import { identityOf, ownIdentity } from '../processes/index.js';
-import { removeDeadTickets, takeOver, withFileLock } from './file-lock.js';
+import { removeDeadTickets, takeOver, withFileLock, type Holder } from './file-lock.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -15,6 +18,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vi.restoreAllMocks();
+  syncBuiltinESMExports();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -32,6 +36,16 @@ async function deadIdentity(): Promise<object> {
   await once(child, 'exit');
   if (identity === null) throw new Error('it never ran');
   return identity;
+}
+
+/** Whoever removes a file finds from now on that somebody else has removed it a moment before. */
+function removedBySomebodyElse(): void {
+  const { unlink } = fs;
+  vi.spyOn(fs, 'unlink').mockImplementation(async (path) => {
+    await unlink(path);
+    await unlink(path);
+  });
+  syncBuiltinESMExports();
 }
 
 describe('G6: a lock', () => {
@@ -75,6 +89,43 @@ describe('G6: a lock', () => {
     expect([done, await readdir(folder)]).toEqual([['last'], []]);
   });
 
+  it('is not taken for a call that is over, even when nobody holds it', async () => {
+    const work = vi.fn(() => Promise.resolve());
+    const over = withFileLock(folder, 'lock', { ...call(), signal: AbortSignal.abort() }, work);
+    await expect(over).rejects.toMatchObject({ class: 'Cancelled' });
+    expect([work.mock.calls, await readdir(folder)]).toEqual([[], []]);
+  });
+
+  it('whose claims somebody else has removed is taken over all the same', async () => {
+    const dead = await deadIdentity();
+    await hold('lock', dead, 'x');
+    await hold('lock.x', dead, 'y');
+    await hold('new.z', ownIdentity(), 'z');
+    removedBySomebodyElse();
+    expect(await takeOver(join(folder, 'lock'), { ...dead, nonce: 'x' } as Holder, join(folder, 'new.z'))).toBe(true);
+    expect((await readdir(folder)).sort()).toEqual(['lock', 'new.z']);
+  });
+
+  it('whose ticket is gone at the end has done its work: it is not told to have failed', async () => {
+    const done = await withFileLock(folder, 'lock', call(), async () => {
+      for (const name of await readdir(folder)) if (name.startsWith('new.')) await rm(join(folder, name));
+      return 'done';
+    });
+    expect([done, await readdir(folder)]).toEqual(['done', []]);
+  });
+
+  it('keeps nothing of those who had it', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const results = await Promise.all(
+      ['a', 'b'].map(async (name) => new WeakRef(await withFileLock(folder, name, call(), async () => ({ name }))))
+    );
+    while (results.some((result) => result.deref() !== undefined)) {
+      await sleep(5);
+      collect();
+    }
+  });
+
   it('that cannot be made is told, not waited for', async () => {
     const made = withFileLock(folder, join('nowhere', 'lock'), call(), () => Promise.resolve());
     await expect(made).rejects.toMatchObject({ code: 'ENOENT' });
@@ -101,6 +152,14 @@ describe('A6: removing tickets of killed processes', () => {
     await hold('new.2', dead, '2');
     await removeDeadTickets(folder);
     expect(await readdir(folder)).toEqual(['new.1']);
+  });
+
+  it('goes on when somebody else removes them too', async () => {
+    const dead = await deadIdentity();
+    for (const nonce of ['1', '2']) await hold(`new.${nonce}`, dead, nonce);
+    removedBySomebodyElse();
+    await removeDeadTickets(folder);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('never takes a lock for a ticket, whatever its name', async () => {

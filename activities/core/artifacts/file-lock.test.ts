@@ -112,7 +112,10 @@ describe('G6: lock between processes', () => {
     await withProcess(async (pid) => {
       const alive = identified(pid);
       await hold('lock', alive, 'x');
-      await expect(enter(100)).rejects.toMatchObject({ class: 'DeadlineExceeded' });
+      await expect(enter(100)).rejects.toMatchObject({
+        class: 'DeadlineExceeded',
+        message: expect.stringContaining(`is released by process ${pid} on ${alive.host}`) as string,
+      });
       await hold('lock', dead, 'x');
       await hold('lock.x', alive, 'y');
       await expect(enter(100)).rejects.toMatchObject({ class: 'DeadlineExceeded' });
