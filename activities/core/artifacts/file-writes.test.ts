@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { ArtifactStore, Call } from '../ports/index.js';
-import { ownedName } from '../processes/index.js';
+import { ownedName, ownIdentity } from '../processes/index.js';
 import { createFileStore } from './file-store.js';
 import { openFilesBelow } from './open-files.test.util.js';
 
@@ -26,7 +26,7 @@ const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Da
 const put = (key: string, bytes: string | Uint8Array) => store.put(key, Buffer.from(bytes), { ifAbsent: true }, call());
 const unfinished = () => readdir(join(root, '.retempo-store', 'tmp'));
 /** The next call of a function of the file system fails so. */
-function failOnce(name: 'copyFile' | 'link' | 'unlink', code: string): void {
+function failOnce(name: 'copyFile' | 'link' | 'stat' | 'unlink', code: string): void {
   vi.spyOn(fs, name).mockRejectedValueOnce(Object.assign(new Error(`${code}: not now`), { code }));
   syncBuiltinESMExports();
 }
@@ -72,6 +72,44 @@ it('A6: unfinished writes of another machine go when they are a day old', async 
   await utimes(join(folder, old ?? ''), dayAgo, dayAgo);
   await createFileStore({ root }).put('b', Buffer.from('bytes'), { ifAbsent: true }, call());
   expect(await unfinished()).toEqual([young]);
+});
+
+it('A6: an unfinished write of a living process stays, however old it is', async () => {
+  await put('a', 'bytes');
+  const mine = ownedName();
+  await writeFile(join(root, '.retempo-store', 'tmp', mine), 'half');
+  await utimes(join(root, '.retempo-store', 'tmp', mine), 0, 0);
+  await createFileStore({ root }).put('b', Buffer.from('bytes'), { ifAbsent: true }, call());
+  expect(await unfinished()).toEqual([mine]);
+});
+
+it('A6: tickets of dead processes go with their unfinished writes', async () => {
+  await put('a', 'bytes');
+  const locks = join(root, '.retempo-store', 'locks');
+  await mkdir(locks, { recursive: true });
+  await writeFile(join(locks, 'new.1'), JSON.stringify({ ...ownIdentity(), started: 'never', nonce: '1' }));
+  await createFileStore({ root }).put('b', Buffer.from('bytes'), { ifAbsent: true }, call());
+  expect(await readdir(locks)).toEqual([]);
+});
+
+it('A6: what somebody else removes at the same time is no reason not to write', async () => {
+  await put('a', 'bytes');
+  const [, ...own] = ownedName().split('-');
+  await writeFile(join(root, '.retempo-store', 'tmp', ['00000000aa', ...own].join('-')), '');
+  const { rm: remove } = fs;
+  vi.spyOn(fs, 'rm').mockImplementation(async (path, options) => {
+    await remove(path, { recursive: true });
+    await remove(path, options);
+  });
+  failOnce('stat', 'ENOENT');
+  await createFileStore({ root }).put('b', Buffer.from('bytes'), { ifAbsent: true }, call());
+  expect(await unfinished()).toEqual([]);
+});
+
+it('what cannot be given its name is told as that, not as a name that is taken', async () => {
+  failOnce('link', 'EIO');
+  await expect(put('a', 'bytes')).rejects.toMatchObject({ class: 'ServiceFault' });
+  expect([await store.head('a', call()), await unfinished()]).toEqual([null, []]);
 });
 
 it.runIf(process.platform === 'linux')('leaves no file open, however a call ends', async () => {

@@ -7,6 +7,7 @@ import { createFileStore } from './file-store.js';
 import { removeLeftovers } from './leftovers.js';
 import { manifestName } from './manifest.js';
 import { partSizeBytes } from './part-size.js';
+import { removalNote } from './publish.js';
 
 // Whose turn it is to look, and what counts as left; the rest is in the conformance suite.
 
@@ -95,13 +96,13 @@ describe('A6: of those who look for leftovers', () => {
       ...store,
       async delete(...input) {
         await store.delete(...input);
-        vi.spyOn(performance, 'now').mockReturnValue(start + 11 * minute);
+        if (input[0].endsWith('/b')) vi.spyOn(performance, 'now').mockReturnValue(start + 11 * minute);
       },
     };
     expect(await at(12 * minute, { store: slow, lookEveryMs: minute })).toEqual({ removed: 0, waiting: 1 });
     vi.restoreAllMocks();
-    expect(await left()).toEqual(['b', 'c', manifestName]);
-    // At once: what there was no time for does not wait until it is time to look.
+    expect(await left()).toEqual(['c', manifestName]);
+    // At once: what there was no time for does not wait until it is time to look, nor until it has aged as it is now.
     expect(await at(12 * minute + 1, { lookEveryMs: minute })).toEqual({ removed: 1, waiting: 0 });
     expect(await left()).toEqual([]);
   });
@@ -121,6 +122,42 @@ describe('A6: of those who look for leftovers', () => {
     expect(await left()).toEqual([manifestName]);
   });
 
+  it('one whose time is up leaves the next leftover too', async () => {
+    for (const name of ['ab', 'cd']) await put(`${prefix}/.sealing/${name.repeat(16)}/0`);
+    await at(0);
+    const start = performance.now();
+    const slow: ArtifactStore = {
+      ...store,
+      async delete(...input) {
+        await store.delete(...input);
+        vi.spyOn(performance, 'now').mockReturnValue(start + 11 * minute);
+      },
+    };
+    expect(await at(1000, { store: slow })).toEqual({ removed: 1, waiting: 1 });
+  });
+
+  it('one that dies is followed after a quarter of an hour, also where it is looked less often', async () => {
+    const dying = beforeListing(() => Promise.reject(new Error('died')));
+    await expect(at(0, { store: dying })).rejects.toThrow('died');
+    await put(`${group}/a`);
+    const lookEveryMs = 60 * minute;
+    expect(await at(15 * minute - 1, { lookEveryMs })).toEqual(nothing);
+    expect(await at(15 * minute, { lookEveryMs })).toEqual({ removed: 0, waiting: 1 });
+  });
+
+  it('one that cannot note what it has seen says so', async () => {
+    await put(`${group}/a`);
+    let notes = 0;
+    const failing: ArtifactStore = {
+      ...store,
+      put: (key, ...input) =>
+        key.includes('leftovers') && ++notes === 2
+          ? Promise.reject(new PortError('ServiceFault', 'no more'))
+          : store.put(key, ...input),
+    };
+    await expect(at(0, { store: failing })).rejects.toMatchObject({ class: 'ServiceFault' });
+  });
+
   it('one that is told no stops there', async () => {
     await put(`${group}/a`);
     await at(0);
@@ -133,6 +170,37 @@ describe('A6: of those who look for leftovers', () => {
     };
     await expect(at(1000, { store: refusing })).rejects.toMatchObject({ class: 'AuthDenied' });
     expect(await left()).toEqual(['a']);
+  });
+});
+
+describe('A1: an artifact that is published at the moment of its removal', () => {
+  it('stays whole', async () => {
+    await put(`${group}/a`);
+    await at(0);
+    const late: ArtifactStore = {
+      ...store,
+      async put(key, ...input) {
+        if (key.endsWith(manifestName)) await put(key);
+        return store.put(key, ...input);
+      },
+    };
+    expect(await at(1000, { store: late })).toEqual({ removed: 0, waiting: 1 });
+    expect(await left()).toEqual(['a', manifestName]);
+  });
+
+  it('cannot be while a file is still to go: the note that keeps its manifest away goes last', async () => {
+    for (const name of ['a', 'z']) await put(`${group}/${name}`);
+    await store.put(`${group}/${manifestName}`, removalNote, { ifAbsent: true }, call());
+    const deleted: string[] = [];
+    const watched: ArtifactStore = {
+      ...store,
+      delete(key, ...input) {
+        deleted.push(key.slice(group.length + 1));
+        return store.delete(key, ...input);
+      },
+    };
+    expect(await at(0, { store: watched })).toEqual({ removed: 1, waiting: 0 });
+    expect(deleted).toEqual(['a', 'z', manifestName]);
   });
 });
 
@@ -162,6 +230,15 @@ describe('A6: what still grows is left alone', () => {
     };
     expect(await at(2000, { store: without })).toEqual({ removed: 0, waiting: 2 });
     expect(await at(3000, { store: without })).toEqual({ removed: 2, waiting: 0 });
+    expect(await left()).toEqual([]);
+  });
+
+  it('but not what has nothing to do with it', async () => {
+    await put(`${group}/a`);
+    const upload = await store.upload.begin(`${prefix}/${'cd'.repeat(16)}/b`, 2 * partSizeBytes(1), call());
+    await at(0);
+    await store.upload.part(upload, 1, Buffer.alloc(partSizeBytes(1)), call());
+    expect(await at(1000)).toEqual({ removed: 1, waiting: 1 });
     expect(await left()).toEqual([]);
   });
 });
