@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Client } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
 import { controlQueue } from '@retempo/workflows/contracts';
 import {
   connectWorkers,
@@ -12,7 +13,7 @@ import {
 import { CliError, exitCode, messageOf } from './failure.js';
 import type { Io } from './io.js';
 import { providers } from './session.js';
-import type { TemporalPlace } from './temporal.js';
+import { credentialsFor, temporalAccess, type TemporalPlace } from './temporal.js';
 import { workflowBundle } from './workflow-bundle.js';
 import { installWorkerLog } from './worker-log.js';
 
@@ -49,12 +50,12 @@ export async function runWorkers(input: {
 }): Promise<RunningWorkers> {
   const { io, place } = input;
   const secret = environmentSecrets(io.env);
-  installWorkerLog(io, { verbose: input.verbose, metricsPort: input.config.metricsPort });
-  // The place may be another than the file's: a dev server, or one named by option. Metrics came with the log.
+  const { address, namespace } = place;
+  // The place may be another than the file's: a dev server, or one named by option. Metrics come with the log.
   const config = {
     ...input.config,
     metricsPort: null,
-    temporal: { ...input.config.temporal, address: place.address, namespace: place.namespace },
+    temporal: { address, namespace, ...credentialsFor(place, input.config.temporal) },
   };
   const opened = await openInstallation({
     project: { config },
@@ -62,9 +63,14 @@ export async function runWorkers(input: {
     secret,
     ...(input.sites === undefined ? {} : { sites: input.sites }),
   });
-  const connection = await connectWorkers({ config, secret }).catch(async (error: unknown) => {
+  const connection = await connected({
+    io,
+    config,
+    verbose: input.verbose,
+    metricsPort: input.config.metricsPort,
+  }).catch(async (error: unknown) => {
     await opened.close();
-    throw new CliError(exitCode.away, 'unavailable', messageOf(error), error);
+    throw error;
   });
   const closeAll = async () => {
     await connection.close().catch(() => undefined);
@@ -100,6 +106,27 @@ export async function runWorkers(input: {
   } catch (error) {
     await closeAll();
     throw error;
+  }
+}
+
+/**
+ * Connects the workers. Secrets are looked at before their log is installed, which starts the SDK's native part: that ends
+ * with the last connection, and without any it would keep a process that has failed from ending.
+ */
+async function connected(input: {
+  readonly io: Io;
+  readonly config: RetempoConfig;
+  readonly verbose: boolean;
+  readonly metricsPort: number | null;
+}): Promise<NativeConnection> {
+  const { io, config, verbose, metricsPort } = input;
+  const secret = environmentSecrets(io.env);
+  await temporalAccess(config.temporal, secret);
+  installWorkerLog(io, { verbose, metricsPort });
+  try {
+    return await connectWorkers({ config, secret });
+  } catch (error) {
+    throw new CliError(exitCode.away, 'unavailable', messageOf(error), error);
   }
 }
 

@@ -14,7 +14,7 @@ import {
 } from '@retempo/workers';
 import { CliError, exitCode } from './failure.js';
 import type { Io } from './io.js';
-import { connectTemporal, findTemporal, temporalAccess, type Temporal } from './temporal.js';
+import { connectTemporal, credentialsFor, findTemporal, temporalAccess, type Temporal } from './temporal.js';
 import { styleFor, type Style } from './text/style.js';
 
 /** Options that every command has. */
@@ -67,7 +67,8 @@ export function openSession(io: Io, options: GlobalOptions): Session {
     const nameable = options.address !== undefined || (io.env['TEMPORAL_ADDRESS'] ?? '') !== '';
     const config = nameable && !hasProject(io, options.project) ? null : await readConfig();
     const place = await findTemporal({ io, address: options.address, namespace: options.namespace, config });
-    const opened = await connectTemporal(place, config === null ? {} : await temporalAccess(config.temporal, secret));
+    const access = config === null ? {} : await temporalAccess(credentialsFor(place, config.temporal), secret);
+    const opened = await connectTemporal(place, access);
     deferred.push(() => opened.close());
     return opened;
   });

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { Client, Connection } from '@temporalio/client';
 import { findDevServer, type RetempoConfig } from '@retempo/workers';
-import { CliError, exitCode, messageOf } from './failure.js';
+import { CliError, exitCode, failureOf, messageOf } from './failure.js';
 import type { Io } from './io.js';
 
 /** Where Temporal is, and who said so. */
@@ -75,9 +75,15 @@ export interface TemporalAccess {
   };
 }
 
+/** What a server asks of its callers. The dev server asks nothing, and what belongs to the server of the file is not its. */
+export const credentialsFor = (place: Pick<TemporalPlace, 'from'>, { apiKey, tls }: Credentials): Credentials =>
+  place.from === 'dev server' ? { apiKey: null, tls: null } : { apiKey, tls };
+
+type Credentials = Pick<RetempoConfig['temporal'], 'apiKey' | 'tls'>;
+
 /** Resolves the secrets that `temporal` of `retempo.yaml` names. */
 export async function temporalAccess(
-  temporal: RetempoConfig['temporal'],
+  temporal: Credentials,
   secret: (name: string) => Promise<string>
 ): Promise<TemporalAccess> {
   const text = (reference: string) => secret(reference.replace(/^secret:/, ''));
@@ -111,6 +117,9 @@ export async function connectTemporal(place: TemporalPlace, access: TemporalAcce
       close: () => connection.close(),
     };
   } catch (error) {
+    // A server that refuses has answered: to start another one would not help.
+    const said = failureOf(error);
+    if (said.code === 'noAccess') throw new CliError(said.exitCode, said.code, said.message, error);
     throw new CliError(
       exitCode.away,
       'unavailable',

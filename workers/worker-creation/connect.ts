@@ -34,7 +34,7 @@ export function installRuntime(options: { readonly metricsPort: number | null })
 }
 
 /**
- * Connects to the Temporal service of the configuration, for {@link createWorkers}; installs the runtime first.
+ * Connects to the Temporal service of the configuration, for {@link createWorkers}; installs the runtime before that.
  *
  * Throws an Error with the address and the next step when nothing answers there, or when a secret is unknown.
  */
@@ -46,7 +46,6 @@ export async function connectWorkers(options: {
   readonly plugins?: NativeConnectionOptions['plugins'];
 }): Promise<NativeConnection> {
   const { temporal, metricsPort } = options.config;
-  installRuntime({ metricsPort });
   const secretOf = async (reference: string): Promise<string> => {
     if (options.secret === undefined)
       throw new Error(
@@ -56,6 +55,8 @@ export async function connectWorkers(options: {
   };
   const apiKey = temporal.apiKey === null ? undefined : await secretOf(temporal.apiKey);
   const tls = temporal.tls === null ? undefined : await tlsOf(temporal.tls, secretOf);
+  // The runtime ends with the last connection: one that never gets any would keep the process from ending.
+  installRuntime({ metricsPort });
   return NativeConnection.connect({
     address: temporal.address,
     ...(apiKey === undefined ? {} : { apiKey }),
