@@ -1,5 +1,11 @@
-import { ScheduleNotFoundError, ScheduleOverlapPolicy, type Client, type ScheduleOptions } from '@temporalio/client';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  ScheduleNotFoundError,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleDescription,
+  type ScheduleOptions,
+} from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import {
   controlQueue,
   digestOf,
@@ -78,14 +84,18 @@ export interface ScheduleDifference {
 export async function compareSchedule(client: Client, wanted: WantedSchedule): Promise<ScheduleDifference> {
   const handle = client.schedule.getHandle(wanted.id);
   try {
-    const { spec, action, policies } = await handle.describe();
+    const { spec, action, policies, typedSearchAttributes: attributes } = await handle.describe();
     const details: string[] = [];
     const every = spec.intervals?.[0]?.every;
     if (every !== wanted.everyMs) {
       details.push(`every ${every === undefined ? 'never' : duration(every)} → every ${duration(wanted.everyMs)}`);
     }
-    const args: unknown = action.type === 'startWorkflow' ? action.args : undefined;
+    const { workflowType, workflowId, taskQueue, args, typedSearchAttributes } = action;
+    const isRight =
+      workflowType === wanted.workflowType && workflowId === wanted.workflowId && taskQueue === controlQueue;
+    if (!isRight) details.push('which check it starts, or where');
     if (digestOf(args) !== digestOf(wanted.args)) details.push('what it starts the check with');
+    if (!carries(attributes, wanted) || !carries(typedSearchAttributes, wanted)) details.push('search attributes');
     if (policies.overlap !== ScheduleOverlapPolicy.SKIP || policies.catchupWindow !== catchupMs(wanted)) {
       details.push('overlap or catch-up');
     }
@@ -94,6 +104,12 @@ export async function compareSchedule(client: Client, wanted: WantedSchedule): P
     if (!(error instanceof ScheduleNotFoundError)) throw error;
     return { wanted, state: 'new', details: [] };
   }
+}
+
+/** Whether search attributes are those of a Schedule as it should be. Others beside them are somebody else's. */
+function carries(found: ScheduleDescription['action']['typedSearchAttributes'], wanted: WantedSchedule): boolean {
+  const given = found instanceof TypedSearchAttributes ? found : new TypedSearchAttributes(found);
+  return attributesOf(wanted).every(({ key, value }) => given.get(key) === value);
 }
 
 /** Creates or updates one Schedule; what is the same is left alone. */
@@ -120,8 +136,7 @@ const catchupMs = ({ everyMs }: WantedSchedule): number =>
   Math.max(10_000, Math.min(everyMs, longestCatchupMs));
 
 function scheduleOptions(wanted: WantedSchedule): ScheduleOptions {
-  const { model, site } = wanted;
-  const attributes = attributesOf({ model, site });
+  const attributes = attributesOf(wanted);
   return {
     scheduleId: wanted.id,
     spec: { intervals: [{ every: wanted.everyMs }] },
