@@ -33,6 +33,12 @@ describe('failureOf', () => {
     ['text', 1],
   ])('gives %s exit code %d', (error, code) => expect(failureOf(error).exitCode).toBe(code));
 
+  it('leaves an end that was foreseen as it is', () => {
+    const foreseen = new CliError(exitCode.away, 'noWorker', 'start one', new Error('why'));
+    expect(failureOf(foreseen)).toEqual({ exitCode: 3, code: 'noWorker', message: 'start one' });
+    expect(foreseen.cause).toEqual(new Error('why'));
+  });
+
   it('explains a server that is away, also behind another error, and says what to do', () => {
     const failure = failureOf(new Error('outer', { cause: grpc(14) }));
     expect(failure).toMatchObject({ exitCode: 3, code: 'unavailable' });

@@ -33,10 +33,9 @@ function checkObject(what: string, value: unknown): asserts value is { readonly 
   }
 }
 
-/** @throws StarterError `malformed` unless it names the model, who and why. */
+/** @throws StarterError `malformed` unless it says who and why. The model is looked at with every question. */
 export function checkPress(press: Press & { readonly what?: unknown; readonly digests?: unknown }): void {
   checkObject('request', press);
-  checkModel(press.model);
   checkText('actor', press.actor);
   checkText('reason', press.reason);
   const { what, digests } = press;

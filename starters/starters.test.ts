@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, describe, expect, it } from 'vitest';
+import { triggerOf } from './checks.js';
 import { createStarters, type RetrainRequest, type Starters } from './starters.js';
 
 // Nobody listens on port 1: what is refused here was refused before anything was sent.
@@ -137,6 +138,25 @@ it('refuses nothing that a governor takes: the server is asked', async () => {
   ];
   for (const told of await Promise.allSettled(asked))
     expect(told).toMatchObject({ reason: { problem: 'unavailable' } });
+});
+
+it('makes a trigger of all that a request says, with what may be left out', () => {
+  const at = new Date('2026-11-21T08:00:00Z');
+  const { model: _, ...said } = good;
+  expect(triggerOf({ ...good, at })).toEqual({ kind: 'event', ...said, actor: 'pricing', at: at.toISOString() });
+  expect(triggerOf({ ...good, at, kind: 'person', actor: 'ann', force: true })).toEqual({
+    kind: 'person',
+    ...said,
+    actor: 'ann',
+    at: at.toISOString(),
+    force: true,
+  });
+  // What is reported is an event, whatever it says of itself.
+  expect(triggerOf({ ...good, at, kind: 'person' }, 'event').kind).toBe('event');
+  const before = Date.now();
+  const { at: now } = triggerOf(good);
+  expect(Date.parse(now)).toBeGreaterThanOrEqual(before);
+  expect(Date.parse(now)).toBeLessThanOrEqual(Date.now());
 });
 
 describe('every function refuses what is no model name', () => {

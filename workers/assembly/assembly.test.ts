@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Client } from '@temporalio/client';
+import { createFileStore } from '@retempo/activities';
 import type { Provider, Site } from '@retempo/activities/ports';
 import { siteRoles } from '@retempo/workflows/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -97,6 +98,71 @@ describe('openInstallation', () => {
       Object.keys(site === undefined ? {} : activities.site(site, role)).toSorted()
     );
     expect(names).toEqual([[], [], [], ['checkWindows', 'snapshotData']]);
+  });
+});
+
+describe('what a site is given and gives', () => {
+  it('its own entry, an empty one where the file names only the site, and how to get secrets', async () => {
+    const asked: object[] = [];
+    const provider: Provider = {
+      ...bareProvider([]),
+      site: async (input) => {
+        asked.push({ config: input.config, secret: await input.context.secret('token') });
+        return { id: input.id, pools: [], probe: () => Promise.resolve([]), close: () => Promise.resolve() };
+      },
+    };
+    const config = resolveConfig(
+      { sites: { 'bare.a': { root: 'x' }, 'bare.b': null } },
+      { folder, defaultSite: 'bare.local' }
+    );
+    const opened = await openInstallation({
+      project: { config },
+      providers: [provider],
+      secret: (name) => Promise.resolve(`value of ${name}`),
+    });
+    await opened.close();
+    expect(asked).toEqual([
+      { config: { root: 'x' }, secret: 'value of token' },
+      { config: {}, secret: 'value of token' },
+    ]);
+  });
+
+  it("artifacts in its own store are found, as are the installation's", async () => {
+    const store = createFileStore({ root: join(folder, 'own') });
+    const opened = await openInstallation({
+      project: projectOf(['bare.a']),
+      providers: [bareProvider([], { store })],
+    });
+    expect(opened.stores.resolve(`${store.root}a`).store).toBe(store);
+    expect(opened.stores.resolve(`${opened.store.root}a`).store).toBe(opened.store);
+    await opened.close();
+  });
+
+  it.each<[string, Partial<Record<'jobs' | 'serving' | 'metrics', object>>, readonly (readonly string[])[]]>([
+    [
+      'jobs',
+      { jobs: {} },
+      [['reapJobs', 'stopJob', 'submitJob'], ['awaitJob'], [], ['checkWindows', 'collectOutput', 'snapshotData']],
+    ],
+    ['serving that cannot be measured', { serving: {} }, [[], [], [], ['checkWindows', 'snapshotData']]],
+    ['metrics of nothing', { metrics: {} }, [[], [], [], ['checkWindows', 'snapshotData']]],
+  ])('with %s each queue has the activities that it is for, and no other', async (_what, backends, expected) => {
+    const opened = await openInstallation({
+      project: projectOf(['bare.a']),
+      providers: [bareProvider([], backends as Partial<Site>)],
+    });
+    const activities = opened.activities({ client: {} as Client });
+    const names = siteRoles.map((role) => Object.keys(activities.site(opened.sites[0] as Site, role)).toSorted());
+    expect(names).toEqual(expected);
+    await opened.close();
+  });
+
+  it('with serving and metrics its queue of serving has activities', async () => {
+    const backends = { serving: {}, metrics: {} } as Partial<Site>;
+    const opened = await openInstallation({ project: projectOf(['bare.a']), providers: [bareProvider([], backends)] });
+    const activities = opened.activities({ client: {} as Client });
+    expect(Object.keys(activities.site(opened.sites[0] as Site, 'serving')).length).toBeGreaterThan(3);
+    await opened.close();
   });
 });
 

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -59,7 +60,7 @@ it('follows include and exclude; a large file can be named', async () => {
 
 it('names the biggest files when they are too much together', async () => {
   await files({
-    'a.bin': 9 * mebibyte,
+    'z.bin': 9 * mebibyte,
     'b.bin': 8 * mebibyte,
     ...Object.fromEntries(['c', 'd', 'e', 'f', 'g', 'h'].map((c) => [`${c}.bin`, 8 * mebibyte])),
   });
@@ -68,11 +69,28 @@ it('names the biggest files when they are too much together', async () => {
     {
       path: ['code'],
       message: expect.stringMatching(
-        /^the program files have 65\.0 MiB, more than 64\.0 MiB; biggest: a\.bin \(9\.0 MiB\), /
+        /^the program files have 65\.0 MiB, more than 64\.0 MiB; biggest: z\.bin \(9\.0 MiB\)(, \w\.bin \(8\.0 MiB\)){4}$/
       ),
       suggestion: 'leave files out with code.exclude',
     },
   ]);
+});
+
+it('says when there are too many', async () => {
+  for (let at = 0; at <= 10_000; at++) writeFileSync(join(folder, `${at}.js`), '');
+  expect((await find()).problems).toEqual([
+    {
+      path: ['code'],
+      message: 'expected at most 10000 program files, found 10001',
+      suggestion: 'leave folders out with code.exclude',
+    },
+  ]);
+  expect((await find({ exclude: ['10000.js'] })).problems).toEqual([]);
+});
+
+it('takes the program also where the project folder itself is named as no program', async () => {
+  await files({ 'train.js': 5 });
+  expect(await names({ never: [folder, join(folder, '..')] })).toEqual(['train.js']);
 });
 
 it('says when nothing is left', async () => {

@@ -13,6 +13,17 @@ import {
   readWindows,
 } from './units.js';
 
+const percent = (value: unknown): number => readWholePercent(value, { min: 2, max: 50 });
+
+/** What a reader throws. */
+function refusal(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    return error;
+  }
+}
+
 describe('units', () => {
   it.each([
     ['500ms', 500],
@@ -47,6 +58,58 @@ describe('units', () => {
     expect(() => readDuration('2d', { maxMs: 86_400_000 })).toThrow('at most 1d');
     expect(() => readDuration('1s', { minMs: 90_000 })).toThrow('at least 90s');
     expect(readDuration('1s', { minMs: 1_000, maxMs: 1_000 })).toBe(1_000);
+  });
+
+  it.each<[(value: unknown) => unknown, unknown, string, string | undefined]>([
+    [readDuration, 5, 'expected a duration such as 30s', 'write the unit: 5s, 5m, 5h or 5d'],
+    [readDuration, Number.NaN, 'expected a duration such as 30s', undefined],
+    [readDuration, Infinity, 'expected a duration such as 30s', undefined],
+    [readDuration, ['5s'], 'expected a duration such as 30s', undefined],
+    [readDuration, 'soon', 'expected a duration such as 30s', 'units are ms, s, m, h and d'],
+    [readDuration, '5 weeks', 'expected a duration such as 30s', 'units are ms, s, m, h and d'],
+    [readDuration, '0s', 'expected a duration above zero', undefined],
+    [readDuration, '3661d', 'expected a duration of at most ten years (3660d)', undefined],
+    [readFraction, 5, 'expected a percentage such as 1%', 'write 5%'],
+    [readFraction, 100, 'expected a percentage such as 1%', 'write 100%'],
+    [readFraction, 101, 'expected a percentage such as 1%', undefined],
+    [readFraction, -0.1, 'expected a percentage such as 1%', undefined],
+    [readFraction, Number.NaN, 'expected a percentage such as 1%', undefined],
+    [readFraction, '101%', 'expected a percentage such as 1%', undefined],
+    [readFraction, '0.5', 'expected a percentage such as 1%', undefined],
+    [readFraction, ['5%'], 'expected a percentage such as 1%', undefined],
+    [percent, 5, 'expected a whole percentage from 2% to 50%', 'write 5%'],
+    [percent, Infinity, 'expected a whole percentage from 2% to 50%', undefined],
+    [percent, '1%', 'expected a whole percentage from 2% to 50%', undefined],
+    [percent, '51%', 'expected a whole percentage from 2% to 50%', undefined],
+    [percent, '2.5%', 'expected a whole percentage from 2% to 50%', undefined],
+    [percent, '5', 'expected a whole percentage from 2% to 50%', undefined],
+    [percent, ['5%'], 'expected a whole percentage from 2% to 50%', undefined],
+    [readRatio, 2, 'expected a ratio such as 1x', 'write 2x'],
+    [readRatio, Number.NaN, 'expected a ratio such as 1x', undefined],
+    [readRatio, '2', 'expected a ratio such as 1x', undefined],
+    [readRatio, ['2x'], 'expected a ratio such as 1x', undefined],
+    [readRatio, '0x', 'expected a ratio above 0x and at most 1000x', undefined],
+    [readRatio, '1001x', 'expected a ratio above 0x and at most 1000x', undefined],
+    [readSize, 4, 'expected a size such as 512Mi', 'write the unit: 4Mi or 4Gi'],
+    [readSize, Infinity, 'expected a size such as 512Mi', undefined],
+    [readSize, '4', 'expected a size such as 512Mi', 'units are B, Ki, Mi, Gi, Ti and K, M, G, T'],
+    [readSize, ['4Gi'], 'expected a size such as 512Mi', 'units are B, Ki, Mi, Gi, Ti and K, M, G, T'],
+    [readSize, '0Gi', 'expected a size above zero and at most 1024Ti', undefined],
+    [readSize, '1025Ti', 'expected a size above zero and at most 1024Ti', undefined],
+    [readMoney, 20, 'expected an amount of money such as 20 USD', 'write the currency: 20 USD'],
+    [readMoney, Number.NaN, 'expected an amount of money such as 20 USD', undefined],
+    [readMoney, '20', 'expected an amount of money such as 20 USD', undefined],
+    [readMoney, ['20 USD'], 'expected an amount of money such as 20 USD', undefined],
+    [readMoney, '0 USD', 'expected an amount above zero', undefined],
+    [readWindows, 5, 'expected a number of windows such as 365 windows', 'write 5 windows'],
+    [readWindows, Infinity, 'expected a number of windows such as 365 windows', undefined],
+    [readWindows, '0 windows', 'expected a number of windows such as 365 windows', undefined],
+    [readWindows, ['5 windows'], 'expected a number of windows such as 365 windows', undefined],
+  ])('%o: of %j says what is expected, and what to write instead where that can be known', (read, value, ...said) => {
+    const [expected, suggestion] = said;
+    const told = refusal(() => read(value));
+    expect(told).toBeInstanceOf(FieldProblem);
+    expect(told).toMatchObject({ message: expect.stringContaining(expected) as string, suggestion });
   });
 
   it('knows no unit that only JavaScript knows', () => {

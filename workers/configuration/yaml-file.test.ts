@@ -15,6 +15,13 @@ describe('parts of YAML that mean something else than what one reads', () => {
     ['a merge key', 'a:\n  <<: { b: 1 }\n', 'f.yaml:2:3  merge keys (<<) are not supported; write the keys out'],
     ['a tag', 'a: !!binary aGk=\n', 'f.yaml:1:13  tags (tag:yaml.org,2002:binary) are not supported; remove the tag'],
     ['a local tag', 'a: !env HOME\n', 'tags (!env) are not supported'],
+    ['an anchor of a list', 'a: &x [1]\n', 'anchors (&name) are not supported'],
+    ['an anchor of a mapping', 'a: &x { b: 1 }\n', 'anchors (&name) are not supported'],
+    ['a tag of a list', 'a: !!omap [b: 1]\n', 'tags (tag:yaml.org,2002:omap) are not supported'],
+    ['a tag of a mapping', 'a: !!set { b }\n', 'tags (tag:yaml.org,2002:set) are not supported'],
+    ['a constructor', 'a:\n  constructor: 1\n', 'f.yaml:2:3  "constructor" cannot be a key'],
+    ['a prototype of functions', 'prototype: 1\n', 'f.yaml:1:1  "prototype" cannot be a key'],
+    ['lists within 20 columns that are deeper', '- '.repeat(25), 'expected at most 20 levels of nesting'],
     ['several documents', 'a: 1\n---\nb: 2\n', 'expected one document, found several; keep one file per model'],
     ['a prototype', '__proto__: { polluted: true }\n', '"__proto__" cannot be a key'],
     ['a key that is a list', '[a, b]: 1\n', 'expected a plain text as key'],
@@ -49,6 +56,16 @@ describe('parts of YAML that mean something else than what one reads', () => {
     const long = `a: { ${Array.from({ length: 60 }, (_, at) => `key${at}: ${at}`).join(', ')} }`;
     const wide = `b: |\n  x\n${' '.repeat(300)}y\nc: "${'z '.repeat(300)}" # ${'w '.repeat(300)}\n${' '.repeat(300)}# d\n`;
     expect(told(`${long}\n${wide}`)).toEqual([]);
+  });
+
+  it('takes any number of lists and mappings that are not in each other', () => {
+    const many = Array.from({ length: 300 }, (_, at) => `a${at}: [{ b: [1] }, [], {}]`).join('\n');
+    expect(told(many)).toEqual([]);
+  });
+
+  it('tells a problem once', () => {
+    expect(told('a: [1, 2\n').length).toBe(new Set(told('a: [1, 2\n')).size);
+    expect(told('"a": &x {\n')).toEqual([...new Set(told('"a": &x {\n'))]);
   });
 
   it('reads words and numbers as YAML 1.2 does', () => {

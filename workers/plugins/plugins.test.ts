@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { SimplePlugin } from '@temporalio/plugin';
 import type { WorkerInterceptors, WorkerOptions } from '@temporalio/worker';
 import { controlQueue } from '@retempo/workflows/contracts';
 import { describe, expect, it } from 'vitest';
-import { OrchestratorPlugin } from './orchestrator-plugin.js';
+import { OrchestratorPlugin, retempoWorkflowsPath } from './orchestrator-plugin.js';
 import { ProviderPlugin } from './provider-plugin.js';
 
 const ours = { 'registry.read': () => Promise.resolve('ours') };
@@ -95,6 +96,13 @@ describe.each(both)('%s', (name, create, taskQueue) => {
 });
 
 describe('OrchestratorPlugin', () => {
+  it('brings the workflows where a host has none', () => {
+    const workflowsPath = retempoWorkflowsPath();
+    expect(existsSync(workflowsPath)).toBe(true);
+    expect(orchestrator().configureWorker({ taskQueue: controlQueue })).toMatchObject({ workflowsPath });
+    expect(orchestrator().configureReplayWorker({})).toMatchObject({ workflowsPath });
+  });
+
   it("keeps a host's finished bundle alone", () => {
     const workflowBundle = { code: '' };
     const worker = orchestrator().configureWorker({ taskQueue: controlQueue, workflowBundle });

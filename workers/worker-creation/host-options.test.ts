@@ -36,9 +36,31 @@ describe("a host's options for every Worker and for the control Worker", () => {
     expect(joined).toMatchObject({ maxCachedWorkflows: 2, identity: 'every' });
   });
 
+  const nexus = (name: string): NonNullable<HostOptions['nexusServices']>[number] =>
+    ({ name }) as unknown as NonNullable<HostOptions['nexusServices']>[number];
+
+  it('are both kept: services of Nexus', () => {
+    const joined = joinHostOptions({ nexusServices: [nexus('one')] }, { nexusServices: [nexus('two')] });
+    expect(joined.nexusServices).toEqual([nexus('one'), nexus('two')]);
+  });
+
   it('lose nothing where only one has them', () => {
-    const one: HostOptions = { activities: { one: activity }, interceptors: interceptors('/one.js'), plugins: [] };
+    const one: HostOptions = {
+      activities: { one: activity },
+      sinks: { a: { log: { fn: () => undefined } } },
+      interceptors: interceptors('/one.js'),
+      plugins: [{ name: 'host.One' }],
+      nexusServices: [nexus('one')],
+    };
     expect(joinHostOptions(one, {})).toEqual(one);
     expect(joinHostOptions({}, one)).toEqual(one);
+    // Interceptors of different kinds, and of clients only on one side.
+    const inbound: HostOptions = { interceptors: { workflowModules: ['/two.js'] } };
+    const client = one.interceptors?.client;
+    for (const joined of [joinHostOptions(one, inbound), joinHostOptions(inbound, one)]) {
+      expect(joined.interceptors?.client).toEqual(client);
+      expect(joined.interceptors?.activity).toHaveLength(1);
+      expect(joined.interceptors?.workflowModules).toHaveLength(2);
+    }
   });
 });
