@@ -219,7 +219,6 @@ class Governor {
 
   /** Sleeps until something happens, a timer is due, or the running release has been silent for too long. */
   private async rest(): Promise<void> {
-    if (this.pendingWork()) return;
     const now = Date.now();
     const { running } = this.current;
     const wake = nextWake(this.current, this.spec.retrain, now);
@@ -234,7 +233,7 @@ class Governor {
     const at = Math.min(...until);
     const summary = running === null ? sentenceOf(this.current, this.spec.retrain, now) : 'ask about the run';
     const happened = await condition(woken, Math.max(1, at - now), { summary: summaryLine(summary) });
-    if (!happened && running !== null) await this.askAboutRun();
+    if (!happened) await this.askAboutRun();
   }
 
   /** A terminated release sends nothing: it is asked for, and what it left is repaired. */
@@ -255,9 +254,9 @@ class Governor {
     }
   }
 
-  /** Rollbacks that people asked for while nothing runs, one after the other. */
+  /** Rollbacks that people asked for while nothing runs, one after the other: also those that come meanwhile. */
   private async rollBack(): Promise<void> {
-    for (const request of this.rollbacks.filter(({ answer }) => answer === null)) {
+    for (const request of this.rollbacks) {
       request.answer = await rollBackChampion(this.restoreContext(governorId(this.spec.model)), request.by);
       const { done, reason } = request.answer;
       this.settle((s) => noteRollback(s, request.by.actor, done ? request.by.reason : reason, done, Date.now()));
