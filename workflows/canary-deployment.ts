@@ -235,7 +235,7 @@ class Canary {
         return null;
       case 'setWeight': {
         const weights = { [candidate.version]: move.weight, [champion!.version]: 100 - move.weight };
-        const sameStep = this.revisions.length > 0 && this.board.weight === move.weight;
+        const sameStep = this.board.weight === move.weight;
         const state = await setWeights(
           this.writer,
           weights,

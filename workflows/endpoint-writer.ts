@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancellationScope, isCancellation, log, sleep } from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, log, sleep } from '@temporalio/workflow';
 import { failureTypeOf, rootMessage, timedOut } from './activity-failures.js';
 import { failureType } from './contracts/failures.js';
 import { deployKey } from './contracts/ids.js';
@@ -111,7 +111,6 @@ export async function retireVersions(
       const key = deployKey(releaseId, version);
       await servingWrites(site, limits, `retire ${version}`).retireVersion({ key, endpoint, version, epoch });
     } catch (error) {
-      if (isCancellation(error)) throw error;
       log.warn('a version could not be retired', { version, error: rootMessage(error) });
     }
   }

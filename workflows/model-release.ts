@@ -196,7 +196,6 @@ class Release {
     try {
       return await running.result();
     } catch (error) {
-      if (isCancellation(error)) throw error;
       if (failureTypeOf(error) === failureType.championMismatch) throw error;
       log.warn('the canary ended without a verdict; the champion is restored', { error: rootMessage(error) });
       const restoring = await CancellationScope.nonCancellable(() =>

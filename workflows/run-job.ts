@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, CancellationScope, isCancellation } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, CancellationScope } from '@temporalio/workflow';
 import { failureTypeOf, noWorkerTook } from './activity-failures.js';
 import { failureType } from './contracts/failures.js';
 import { digestOf, jobKey } from './contracts/ids.js';
@@ -154,7 +154,7 @@ async function watch(request: JobRequest, site: string, ref: JobRef): Promise<Jo
     const queuedLimitMs = installation.limits.queuedMs;
     return await waitsAt(site, installation.limits, request.summary).awaitJob({ ref, releaseId, step, queuedLimitMs });
   } catch (error) {
-    const next = isCancellation(error) ? undefined : handOver(error, site);
+    const next = handOver(error, site);
     if (next !== undefined) return next;
     // Cancelled, or watching failed for good: nobody will look at this job again, so it must not go on.
     await stopQuietly(request, site, ref.key);
