@@ -152,4 +152,28 @@ describe.skipIf(missing !== null)('a canary that is old', () => {
     write.letGo();
     canaries.rolledBack(await canary.result());
   });
+
+  it('cancelled while a look hangs, with its time over: it is aborted by a person, and is no failed retrain', async () => {
+    const stuck = hold();
+    world.next('observe', () => stuck.wait(() => look('continue')));
+    const canary = await canaries.start(...hourOld({ totalDeadlineMs: 30 * minute }, {}));
+    await stuck.there;
+    await canary.cancel();
+    const result = await canary.result();
+    stuck.letGo();
+    expect([result.result, result.reason]).toEqual(['aborted', 'cancelled']);
+    canaries.rolledBack(result);
+  });
+
+  it('goes on in a new run where nothing waits for an approval: none is asked, and a vote is told so', async () => {
+    const seen = hold();
+    world.next('observe', () => seen.wait(() => look('rollback')));
+    const approval = { quorum: 1, from: [], expiresMs: 30 * minute, beforePercent: 10 };
+    const canary = await canaries.start(...hourOld({ approval }, {}));
+    await seen.there;
+    expect((await canary.query(getRunStatus)).waitingFor).toBeNull();
+    expect(await canary.executeUpdate(approve, { args: [vote] })).toEqual(nothingWaits);
+    seen.letGo();
+    canaries.rolledBack(await canary.result());
+  });
 });

@@ -187,4 +187,61 @@ describe.skipIf(missing !== null)('what a canary writes to its endpoint', () => 
     const lease = { seconds: 2, fallback: 'v1' };
     expect(world.calls('setTraffic').map((input) => input.lease)).toEqual([lease, lease, null]);
   });
+
+  it('an endpoint that is gone: it says so, and a way back with nothing to give back to ends', async () => {
+    const after = hold();
+    world.next(
+      'observe',
+      () => {
+        world.endpoint = null;
+        return look('advance');
+      },
+      () => after.wait(() => look('continue'))
+    );
+    const canary = await start();
+    await after.there;
+    expect((await canary.query(getRunStatus)).sentence).toContain(
+      'held: the weights could not be set: onprem.east no longer has an endpoint e; look at its router'
+    );
+    await press(canary, rollback);
+    after.letGo();
+    expect(await canary.result()).toMatchObject({ result: 'rolledBack', reason: 'because', weights: {} });
+    expect(ups()).toEqual([10]);
+  });
+
+  it('an answer that the canary cannot work with stops it where it is; it is no look without data', async () => {
+    world.next('observe', () => null as never);
+    const canary = await start({ onInconclusive: 'rollback', stepDeadlineMs: 1 });
+    const stopped = async () => {
+      const { events } = await canary.fetchHistory();
+      return events!.some((event) => event.workflowTaskFailedEventAttributes != null);
+    };
+    while (!(await stopped())) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(world.calls('observe')).toHaveLength(1);
+    expect(ups()).toEqual([10]);
+  });
+
+  it('7: a candidate that its router does not list is not ready', async () => {
+    world.next('deployVersion', ({ epoch }) => {
+      world.endpoint = { ...world.endpoint!, epoch };
+    });
+    const result = await (await start({ deployDeadlineMs: 1_000 })).result();
+    expect(result.reason).toContain(`${candidate} did not become ready within 1 s: no answer; look at`);
+    rolledBack(result);
+  });
+
+  it('a first version on an endpoint that has no traffic yet gets all of it', async () => {
+    world.champion = null;
+    world.endpoint = { ...world.endpoint!, versions: { v0: { weight: 0, ready: 1 } } };
+    const { result, weights } = await (await start({}, { champion: null })).result();
+    expect([result, weights]).toEqual(['promoted', { [candidate]: 100 }]);
+  });
+
+  it('a champion that shares its endpoint with another version is nothing to compare with', async () => {
+    world.endpoint = { ...world.endpoint!, versions: { v1: { weight: 60, ready: 1 }, v9: { weight: 40, ready: 1 } } };
+    await expect((await start()).result()).rejects.toMatchObject({
+      cause: { type: 'Retempo.ChampionMismatch', nonRetryable: true },
+    });
+    expect(world.names).toEqual(['describeEndpoint']);
+  });
 });
