@@ -244,4 +244,22 @@ describe.skipIf(missing !== null)('what a canary writes to its endpoint', () => 
     });
     expect(world.names).toEqual(['describeEndpoint']);
   });
+
+  it('4: people are told once that a way back is blocked: of which version, where, and why', async () => {
+    const stuck = () => {
+      throw trouble('AuthDenied', 'the router is locked');
+    };
+    world.next('observe', () => look('rollback'));
+    world.next('setTraffic', (_, usual) => usual(), stuck, stuck, stuck);
+    const canary = await start();
+    rolledBack(await canary.result());
+    expect(world.calls('notifyPeople')).toEqual([
+      {
+        kind: 'rollbackBlocked',
+        model: 'm',
+        text: 'the way back to v1 on e (onprem.east) does not succeed: the router is locked. Retempo keeps trying; look at the router and at the workers of its site.',
+        dedupeKey: expect.stringMatching(/^retempo\/m\/run\/\d+-00000000\/rollbackBlocked$/),
+      },
+    ]);
+  });
 });

@@ -3,6 +3,7 @@ import { modelRelease } from '@retempo/workflows';
 import {
   controlQueue,
   endpointId,
+  jobKey,
   type JobOutcome,
   type ModelSpec,
   type PipelineResult,
@@ -14,6 +15,7 @@ import { useScriptedInstallation } from '../support/scripted-tests.js';
 import {
   artifact,
   gatePassed,
+  hold,
   installation,
   runInput,
   spec,
@@ -165,6 +167,32 @@ describe.skipIf(missing !== null)('a run, what it compares and what it asks for'
       const [approved, rejected] = await Promise.all(answers);
       expect([approved!.done, rejected!.done]).toEqual([result === 'promoted', result === 'rejected']);
       expect(approved!.done).not.toBe(rejected!.done);
+    });
+  });
+
+  describe('terminated', () => {
+    it('G3: in its canary: that gives the traffic back by itself', async () => {
+      const looking = hold();
+      world.next('observe', (_, usual) => looking.wait(usual));
+      const running = await start();
+      await looking.there;
+      await running.terminate('a test');
+      expect(await handle(endpoint).result()).toMatchObject({ result: 'aborted', weights: { v1: 100 } });
+      looking.letGo();
+      expect(world.served.at(-1)).toEqual({ v1: 100 });
+      expect(world.names).not.toContain('setChampion');
+    });
+
+    it('J4: in its training: the job is stopped', async () => {
+      const waiting = hold();
+      world.next('awaitJob', () => waiting.wait((): JobOutcome => ({ result: 'succeeded', message: '' })));
+      const running = await start();
+      await waiting.there;
+      await running.terminate('a test');
+      const pipeline = handle(`${runId}/pipeline`);
+      await expect(pipeline.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      waiting.letGo();
+      expect(world.calls('stopJob').map(({ key }) => key)).toEqual([jobKey(runId, 'train', 1)]);
     });
   });
 
