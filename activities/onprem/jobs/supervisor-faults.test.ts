@@ -35,6 +35,15 @@ const fullFor = (key: string, phase: StateRecord['phase'], times = 5, meanwhile 
   };`;
 
 describe('supervisor, at a bad moment', () => {
+  it('J2 one that comes when the job has ended starts nothing, and leaves the end as it is', async () => {
+    const key = newJob();
+    const outcome: JobOutcome = { result: 'failed', class: 'UserCodeFailed', message: 'exit code 1' };
+    leave(key, { v: 1, phase: 'ended', outcome });
+    expect(await runSupervisor(key, 0)).toBe(0);
+    expect(startsOf(key)).toBe(0);
+    expect(outcomeOf(key)).toEqual(outcome);
+  });
+
   it('J1 nothing is started while the disk does not take the note of the start', async () => {
     const key = newJob();
     // Each start of a program tells whether the note was there.

@@ -215,8 +215,8 @@ describe('stickiness', () => {
     expect(both).toBeLessThan(first.length / 2);
   });
 
-  it('requests without a key are split exactly', () => {
-    const traffic = open(stickiness);
+  it.each([stickiness, { by: 'id' } as const])('requests without a key are split exactly: %j', (how) => {
+    const traffic = open(how);
     traffic.apply(
       recordOf(1, [
         ['v1', 60],
@@ -227,6 +227,26 @@ describe('stickiness', () => {
     expect(unitCounts.read(['v1', 'v2'], [1]).units).toEqual({ v1: 0, v2: 0 });
   });
 });
+
+/** Starts the model server of all versions. */
+async function serve(answer: (body: string, response: ServerResponse) => void): Promise<void> {
+  const opened = (server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => answer(body, response));
+  }));
+  await new Promise<void>((resolve) => {
+    opened.listen(0, '127.0.0.1', resolve);
+  });
+  upstream = openUpstream({ port: (opened.address() as AddressInfo).port, maxBodyBytes: 1_000 });
+}
+
+const ask = (traffic: Traffic, body: string) =>
+  new Promise<{ readonly status: number; readonly body: string; readonly extra: string }>((resolve) => {
+    traffic.infer(headOf(), Buffer.from(body), (status, answer, extra = '') =>
+      resolve({ status, body: answer.toString(), extra })
+    );
+  });
 
 describe('a request on the way', () => {
   it('belongs to the version and the revision it was given to, whatever changes meanwhile', async () => {
@@ -264,5 +284,61 @@ describe('a request on the way', () => {
     const lines = readdirSync(join(folder, 'log')).map((name) => readFileSync(join(folder, 'log', name), 'utf8'));
     expect(JSON.parse(lines.join(''))).toMatchObject({ key: 'a', version: 'v2', revision: 'r1', status: 200 });
     expect(counters.read({ version: 'v2', revisions: [1] })?.requests).toBe(1);
+  });
+
+  it('counts in the split from the moment on that it was given to a version', async () => {
+    let letGo: (() => void) | undefined;
+    const released = new Promise<void>((resolve) => (letGo = resolve));
+    await serve((_body, response) => void released.then(() => response.end('{}')));
+    const record = recordOf(1, [
+      ['v1', 75],
+      ['v2', 25],
+    ]);
+    const traffic = open();
+    const answers = Array.from({ length: 20 }, () => {
+      // As a deployment does, whatever is on the way.
+      traffic.apply(record);
+      return ask(traffic, '{}');
+    });
+    letGo?.();
+    const tally = (await Promise.all(answers)).map(({ extra }) => /version: (\S+)/.exec(extra)?.[1]);
+    expect(tally.filter((version) => version === 'v2')).toHaveLength(5);
+  });
+
+  const answerOf = (...outputs: readonly unknown[]) => ({ id: 'r', outputs });
+  it.each<[what: string, answer: unknown, prediction: number | null]>([
+    [
+      'the output named probability',
+      answerOf({ name: 'label', data: [1] }, { name: 'probability', data: [0.25] }),
+      0.25,
+    ],
+    ['else the first one', answerOf({ name: 'label', data: [1] }, { name: 'more', data: [2] }), 1],
+    ['the first number of rows', answerOf({ name: 'probability', data: [[0.5, 0.5], [1]] }), 0.5],
+    ['nothing that is no number', answerOf({ name: 'label', data: ['yes'] }), null],
+    ['nothing that is empty', answerOf({ name: 'label', data: [] }), null],
+    ['nothing where there is no output', answerOf(), null],
+    ['nothing of outputs that are none', { id: 'r', outputs: 'none' }, null],
+    ['nothing of outputs that are nothing', answerOf(null), null],
+  ])('is counted and logged with its prediction: %s', async (_what, answer, prediction) => {
+    const seen: string[] = [];
+    await serve((body, response) => {
+      seen.push(body);
+      response.end(JSON.stringify(answer));
+    });
+    const traffic = open();
+    traffic.apply(recordOf(1, [['v1', 100]]));
+    const sent = '{"id":"ä","inputs":[]}';
+    const { status, body } = await ask(traffic, sent);
+    expect([status, seen]).toEqual([200, [sent]]);
+    expect(JSON.parse(body)).toEqual(answer);
+    const counts = counters.read({ version: 'v1' });
+    expect(counts?.sums.prediction).toEqual(
+      prediction === null
+        ? { n: 0, sum: 0, sumSquares: 0 }
+        : { n: 1, sum: prediction, sumSquares: prediction * prediction }
+    );
+    await log.flush();
+    const lines = readdirSync(join(folder, 'log')).map((name) => readFileSync(join(folder, 'log', name), 'utf8'));
+    expect(JSON.parse(lines.join(''))).toMatchObject({ key: 'r', prediction });
   });
 });
