@@ -285,6 +285,16 @@ describe('supervisor, at a bad moment', () => {
     expect(processesOf(jobMarker(root, key), null)).toEqual([]);
   });
 
+  it('J4 a job that is stopped while it waits for a slot is ended by its own supervisor, without a start', async () => {
+    const key = newJob();
+    const supervisor = startSupervisor(orderFor(key, 0));
+    while (readState(jobPaths(root, key))?.phase !== 'queued') await sleep(10);
+    createJson(jobPaths(root, key).stop, { v: 1 });
+    expect(await endOf(supervisor)).toBe(0);
+    expect(outcomeOf(key)).toMatchObject({ result: 'stopped', class: 'Cancelled' });
+    expect(startsOf(key)).toBe(0);
+  });
+
   it('J4 a stop reaches all processes of a program in one step, also those that are others by the time one has looked', async () => {
     const [hop, hops] = [`${root}/hop.sh`, `${root}/hops`] as const;
     // Each process begins the next one and ends: none is there long enough to be found and signalled by itself. Some day it ends.

@@ -305,6 +305,38 @@ describe('a request on the way', () => {
     expect(tally.filter((version) => version === 'v2')).toHaveLength(5);
   });
 
+  it('that nobody serves is told as that, and is an error of its version', () => {
+    const traffic = open();
+    traffic.apply(recordOf(1, [['v1', 100]]));
+    let told: readonly [status: number, body: string] | undefined;
+    traffic.infer(headOf(), Buffer.from('{}'), (status, body) => (told = [status, body.toString()]));
+    expect(told).toEqual([503, '{"error":"version v1: its model server is not running; it is being restarted"}']);
+    expect(counters.read({ version: 'v1' })).toMatchObject({ requests: 1, errors: 1, callerErrors: 0 });
+  });
+
+  it('stays with the version of its id, and is counted as one unit however often it comes', async () => {
+    await serve((_body, response) => response.end('{}'));
+    const traffic = open({ by: 'id' });
+    traffic.apply(
+      recordOf(1, [
+        ['v1', 50],
+        ['v2', 50],
+      ])
+    );
+    const versions = async () => {
+      const answers = await Promise.all(Array.from({ length: 30 }, (_, id) => ask(traffic, `{"id":"u${id}"}`)));
+      return answers.map(({ extra }) => /version: (\S+)/.exec(extra)?.[1]);
+    };
+    const first = await versions();
+    expect(new Set(first)).toEqual(new Set(['v1', 'v2']));
+    expect(await versions()).toEqual(first);
+    const counted = unitCounts.read(['v1', 'v2'], [1]).units;
+    expect(counted).toEqual({
+      v1: first.filter((version) => version === 'v1').length,
+      v2: first.filter((version) => version === 'v2').length,
+    });
+  });
+
   const answerOf = (...outputs: readonly unknown[]) => ({ id: 'r', outputs });
   it.each<[what: string, answer: unknown, prediction: number | null]>([
     [
