@@ -5,7 +5,15 @@ import type { JobOutcome } from '@retempo/workflows/contracts';
 import { describe, expect, it } from 'vitest';
 import { createJson } from './atomic-file.js';
 import { identityOf, isAlive } from '@retempo/activities/processes';
-import { jobMarker, jobPaths, journalPath, readState, type StateRecord, type SupervisorOrder } from './layout.js';
+import {
+  jobMarker,
+  jobPaths,
+  journalPath,
+  poolFolder,
+  readState,
+  type StateRecord,
+  type SupervisorOrder,
+} from './layout.js';
 import { processesOf } from './job-processes.js';
 import {
   endOf,
@@ -293,6 +301,19 @@ describe('supervisor, at a bad moment', () => {
     expect(await endOf(supervisor)).toBe(0);
     expect(outcomeOf(key)).toMatchObject({ result: 'stopped', class: 'Cancelled' });
     expect(startsOf(key)).toBe(0);
+  });
+
+  it('a job waits for a slot of its own pool only, and holds it in the folder of its site', async () => {
+    const [first, second] = [newJob({ ms: 600_000 }), newJob()] as const;
+    const { record } = jobPaths(root, second);
+    writeFileSync(record, readFileSync(record, 'utf8').replace('"pool":"cpu"', '"pool":"gpu"'));
+    const supervisor = startSupervisor(orderFor(first, 1));
+    await programOf(first);
+    expect(await endOf(startSupervisor(orderFor(second, 1)))).toBe(0);
+    expect(outcomeOf(second)?.result).toBe('succeeded');
+    expect(['cpu', 'gpu'].map((pool) => existsSync(`${poolFolder(root, pool)}/slots/0`))).toEqual([true, true]);
+    createJson(jobPaths(root, first).stop, { v: 1 });
+    expect(await endOf(supervisor)).toBe(0);
   });
 
   it('J4 a stop reaches all processes of a program in one step, also those that are others by the time one has looked', async () => {

@@ -311,7 +311,9 @@ describe('a request on the way', () => {
     let told: readonly [status: number, body: string] | undefined;
     traffic.infer(headOf(), Buffer.from('{}'), (status, body) => (told = [status, body.toString()]));
     expect(told).toEqual([503, '{"error":"version v1: its model server is not running; it is being restarted"}']);
-    expect(counters.read({ version: 'v1' })).toMatchObject({ requests: 1, errors: 1, callerErrors: 0 });
+    const counts = counters.read({ version: 'v1' });
+    expect(counts).toMatchObject({ requests: 1, errors: 1, callerErrors: 0, sums: { latencyMs: { n: 1 } } });
+    expect(counts?.sums.latencyMs.sum).toBeGreaterThanOrEqual(0);
   });
 
   it('stays with the version of its id, and is counted as one unit however often it comes', async () => {
@@ -347,22 +349,24 @@ describe('a request on the way', () => {
     ['else the first one', answerOf({ name: 'label', data: [1] }, { name: 'more', data: [2] }), 1],
     ['the first number of rows', answerOf({ name: 'probability', data: [[0.5, 0.5], [1]] }), 0.5],
     ['nothing that is no number', answerOf({ name: 'label', data: ['yes'] }), null],
+    ['nothing that is beyond all numbers', '{"id":"r","outputs":[{"name":"probability","data":[1e999]}]}', null],
     ['nothing that is empty', answerOf({ name: 'label', data: [] }), null],
     ['nothing where there is no output', answerOf(), null],
     ['nothing of outputs that are none', { id: 'r', outputs: 'none' }, null],
     ['nothing of outputs that are nothing', answerOf(null), null],
   ])('is counted and logged with its prediction: %s', async (_what, answer, prediction) => {
     const seen: string[] = [];
+    const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
     await serve((body, response) => {
       seen.push(body);
-      response.end(JSON.stringify(answer));
+      response.end(text);
     });
     const traffic = open();
     traffic.apply(recordOf(1, [['v1', 100]]));
     const sent = '{"id":"ä","inputs":[]}';
     const { status, body } = await ask(traffic, sent);
     expect([status, seen]).toEqual([200, [sent]]);
-    expect(JSON.parse(body)).toEqual(answer);
+    expect(body).toBe(text);
     const counts = counters.read({ version: 'v1' });
     expect(counts?.sums.prediction).toEqual(
       prediction === null
