@@ -26,7 +26,7 @@ const call = (): Call => ({ signal: new AbortController().signal, deadlineMs: Da
 const put = (key: string, bytes: string | Uint8Array) => store.put(key, Buffer.from(bytes), { ifAbsent: true }, call());
 const unfinished = () => readdir(join(root, '.retempo-store', 'tmp'));
 /** The next call of a function of the file system fails so. */
-function failOnce(name: 'copyFile' | 'link' | 'stat' | 'unlink', code: string): void {
+function failOnce(name: 'copyFile' | 'link' | 'readdir' | 'stat' | 'unlink', code: string): void {
   vi.spyOn(fs, name).mockRejectedValueOnce(Object.assign(new Error(`${code}: not now`), { code }));
   syncBuiltinESMExports();
 }
@@ -110,6 +110,38 @@ it('what cannot be given its name is told as that, not as a name that is taken',
   failOnce('link', 'EIO');
   await expect(put('a', 'bytes')).rejects.toMatchObject({ class: 'ServiceFault' });
   expect([await store.head('a', call()), await unfinished()]).toEqual([null, []]);
+});
+
+it('what cannot be listed is told as what it is', async () => {
+  await put('a', 'bytes');
+  failOnce('readdir', 'EACCES');
+  await expect(store.list('', call())[Symbol.asyncIterator]().next()).rejects.toMatchObject({ class: 'AuthDenied' });
+});
+
+it('a name is free again when the last key below it is gone', async () => {
+  await put('a/b/c', 'bytes');
+  await store.delete('a/b/c', call());
+  await put('a', 'bytes');
+});
+
+it('nobody waits for it any more: nothing is copied, and what is read or listed ends there', async () => {
+  await put('a', Buffer.alloc(3 * 1024 * 1024));
+  await put('b', 'bytes');
+  const cancelled = { class: 'Cancelled' };
+  await expect(store.copy?.('a', 'c', { ...call(), signal: AbortSignal.abort() })).rejects.toMatchObject(cancelled);
+  expect(await store.head('c', call())).toBeNull();
+  for (const begin of [(during: Call) => store.read('a', {}, during), (during: Call) => store.list('', during)]) {
+    const controller = new AbortController();
+    let given = 0;
+    const going = async () => {
+      for await (const _ of begin({ ...call(), signal: controller.signal })) {
+        given += 1;
+        controller.abort();
+      }
+    };
+    await expect(going()).rejects.toMatchObject(cancelled);
+    expect(given).toBe(1);
+  }
 });
 
 it.runIf(process.platform === 'linux')('leaves no file open, however a call ends', async () => {

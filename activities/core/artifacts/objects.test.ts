@@ -173,6 +173,40 @@ describe('an upload in parts', () => {
     expect(await digestOf('k')).toBe(digestBytes(bytes));
   });
 
+  it('hands its parts over in order, whichever was there first', async () => {
+    let first: (() => void) | undefined;
+    const others = new Promise<void>((resolve) => (first = resolve));
+    let handed: readonly number[] = [];
+    const uneven = withUpload({
+      part: async (upload, number, ...rest) => {
+        if (number === 1) await others;
+        const sent = await store.upload.part(upload, number, ...rest);
+        if (number === 2) first?.();
+        return sent;
+      },
+      complete: (upload, parts, ...rest) => {
+        handed = parts.map(({ number }) => number);
+        return store.upload.complete(upload, parts, ...rest);
+      },
+    });
+    const parts = await uploadObject({ store: uneven, key: 'k', size, fill, concurrency: 2 }, call());
+    expect([handed, parts.map(({ number }) => number)]).toEqual([
+      [1, 2, 3],
+      [1, 2, 3],
+    ]);
+  });
+
+  it('A3: of which a part is not what it should be is not completed, and says that, not how its removal went', async () => {
+    const changing = withUpload({
+      part: async (...input) => ({ ...(await store.upload.part(...input)), digest: digestBytes(ours(1)) }),
+      abort: () => Promise.reject(new PortError('ServiceFault', 'not now')),
+    });
+    const known = (number: number) => digestBytes(ours(number));
+    const uploading = uploadObject({ store: changing, key: 'k', size, fill, known }, call());
+    await expect(uploading).rejects.toMatchObject({ class: 'Integrity' });
+    expect(await store.head('k', call())).toBeNull();
+  });
+
   it('does not even read a part that is known and confirmed', async () => {
     const begun = await store.upload.begin('k', size, call());
     await store.upload.part(begun, 2, ours(2), call());

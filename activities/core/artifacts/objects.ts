@@ -71,24 +71,20 @@ export async function readSmall(
   return Buffer.concat(chunks, size);
 }
 
-/** Size and digest of an object as the store gives it now, or null when there is none. */
+/** Digest of an object as the store gives it now, or null when there is none. */
 export async function inspectObject(
   store: ArtifactStore,
   key: string,
   call: Call
-): Promise<{ readonly size: number; readonly digest: string } | null> {
+): Promise<{ readonly digest: string } | null> {
   const hash = createHash('sha256');
-  let size = 0;
   try {
-    for await (const chunk of store.read(key, {}, call)) {
-      hash.update(chunk);
-      size += chunk.length;
-    }
+    for await (const chunk of store.read(key, {}, call)) hash.update(chunk);
   } catch (error) {
     if (isClass(error, 'NotFound')) return null;
     throw error;
   }
-  return { size, digest: `sha256:${hash.digest('hex')}` };
+  return { digest: `sha256:${hash.digest('hex')}` };
 }
 
 /**

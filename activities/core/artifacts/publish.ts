@@ -27,7 +27,7 @@ async function isPublished(
   const text = await readSmall(store, folder + manifestName, ours.length, call);
   if (text === null) return false;
   if (digestBytes(text) === digest) return true;
-  if (removalNote.length === text.length && Buffer.compare(removalNote, text) === 0) {
+  if (Buffer.compare(removalNote, text) === 0) {
     throw new PortError(
       'ServiceFault',
       `what an earlier transfer left at ${store.root}${folder} is being removed at this moment; repeat the call in a few seconds`,

@@ -184,7 +184,30 @@ describe('joinPredictions', () => {
     expect(joined.map((row) => row.candidate).sort((a, b) => a - b)[0]).toBe(-5000);
     await expect(attempt({ evaluate: regression })).rejects.toThrow('evaluate.predictions.probability: task binary');
     await expect(attempt({ task: 'regression' })).rejects.toThrow('evaluate.predictions.value: task regression');
-    await expect(attempt({ task: 'multiclass' })).rejects.toMatchObject({ class: 'InvalidSpec' });
+    await expect(attempt({ evaluate: regression, task: 'multiclass' })).rejects.toMatchObject({
+      class: 'InvalidSpec',
+      message: expect.stringContaining('cannot be compared with a class') as string,
+    });
+  });
+
+  it('takes any finite label for a regression, and true and false for 1 and 0', async () => {
+    const regression: EvaluateSpec = { ...evaluate, predictions: { key: 'flight', value: 'p' } };
+    const labels = await labelsFile(labelRows.map((row, i) => ({ ...row, label: i * 2.5 - 5 })));
+    const quantities = await attempt({ labels, evaluate: regression, task: 'regression' });
+    expect(quantities.map(({ label }) => label)).toEqual([7.5, 5, 2.5, 0, -2.5, -5]);
+    const columns = { ...LABEL_COLUMNS, label: 'BOOLEAN' };
+    const rows = labelRows.map((row) => ({ ...row, label: row.label === 1 }));
+    const booleans = await attempt({ labels: await writeRows(join(folder, 'booleans.parquet'), columns, rows) });
+    expect(booleans.map(({ label }) => label)).toEqual([1, 0, 1, 0, 1, 0]);
+  });
+
+  it('does not take text for a number, even where it looks like one', async () => {
+    const columns = { ...LABEL_COLUMNS, label: 'VARCHAR' };
+    const labels = await writeRows(join(folder, 'texts.parquet'), columns, labelRows);
+    await expect(attempt({ labels })).rejects.toMatchObject({
+      class: 'InvalidSpec',
+      message: 'task binary needs a label that is a number, and it has type VARCHAR',
+    });
   });
 
   it('refuses labels that the task cannot use', async () => {

@@ -203,7 +203,11 @@ describe('labelledLosses', () => {
       rows.find((row) => row.id === 'r9')!,
     ]);
     await expect(labelledLosses({ data: dataSpec(twice), window, requestLog, metric: 'brier' })).rejects.toThrow(
-      'name more than one row: "r9"'
+      /^1 key in `id` of .* name more than one row: "r9"$/
+    );
+    const unknown = dataSpec(source, { key: 'idd', label: { ...data.label, column: 'lates' } });
+    await expect(labelledLosses({ data: unknown, window, requestLog, metric: 'brier' })).rejects.toThrow(
+      /^data\.key: .*did you mean `id`\?\); data\.label\.column: .*did you mean `late`\?\)$/
     );
     await expect(
       labelledLosses({ data, window: { from: 'soon', to: window.to }, requestLog, metric: 'brier' })
