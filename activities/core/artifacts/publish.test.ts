@@ -97,3 +97,12 @@ it('A6: a copy does not take what is being removed for what is there', async () 
   await store.delete(target, call());
   await verifyArtifact({ stores: createStores([store]), ref: await copy() }, call());
 });
+
+it('a copy to another store that can copy within itself is sent there: it has nothing of the first one', async () => {
+  await mkdir(join(temporary, 'other'));
+  const other = createFileStore({ root: join(temporary, 'other') });
+  const from = { stores: createStores([store]), ref };
+  const copied = await copyArtifact({ from, to: { store: other, prefix: 'made' } }, call());
+  expect(copied.uri.startsWith(other.root)).toBe(true);
+  await verifyArtifact({ stores: createStores([other]), ref: copied }, call());
+});

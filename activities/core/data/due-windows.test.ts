@@ -58,6 +58,10 @@ describe('dueWindows', () => {
     await expect(dueWindows({ data, watch: { everyMs: 0 }, reportedTo: null, firstFrom })).rejects.toThrow(
       '0 ms is not a period'
     );
+    const unknown = dataSpec(source, { time: 'att', key: 'x' });
+    await expect(dueWindows({ data: unknown, watch, reportedTo: null, firstFrom })).rejects.toThrow(
+      /^data\.time: .*did you mean `at`\?\); data\.key: `x` has type DOUBLE; a key must be text or a whole number$/
+    );
     await expect(dueWindows({ data, watch, reportedTo: 'x', firstFrom })).rejects.toMatchObject({
       class: 'InvalidSpec',
     });

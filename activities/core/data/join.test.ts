@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import type { EvaluateSpec } from '@retempo/workflows/contracts';
 import { describe, expect, it } from 'vitest';
 
+import { PortError } from '../ports/port-error.js';
+import type { Engine } from './engine.js';
 import { joinPredictions, type JoinInput } from './join.js';
+import { loadPredictions } from './predictions.js';
 import { runSql, temporaryFolder, writeRows } from './support.test.util.js';
 
 const folder = temporaryFolder();
@@ -149,7 +152,7 @@ describe('joinPredictions', () => {
   it.each([
     ['an infinite probability', () => csv([...good(0).slice(1), ['k0', 'inf']]), /without a finite number/],
     ['a probability below 0', () => csv([...good(0).slice(1), ['k0', -0.1]]), /1 key with `p` outside \[0, 1\]/],
-    ['a row without key', () => csv([...good(0), ['', 0.5]]), /1 row without `flight`/],
+    ['a row without key', () => csv([...good(0), ['', 0.5]]), /1 row without `flight`$/],
     ['a row that has lost its key', () => csv([...good(0).slice(1), ['', 0.5]]), /1 key not predicted \(first: "k0"\)/],
     ['a missing column', () => predictions('csv', 'flight,prob\nk0,1\n'), /no column `p`/],
     ['a missing member', () => predictions('jsonl', '{"flight":"k0"}\n'), /without a finite number in `p`/],
@@ -162,6 +165,15 @@ describe('joinPredictions', () => {
       class: 'UserCodeFailed',
       message: expect.stringMatching(message) as string,
     });
+  });
+
+  it('does not hold against the program what the machine got wrong', async () => {
+    const failing: Engine = {
+      rows: () => Promise.reject(new PortError('ServiceFault', 'out of memory')),
+      close: () => undefined,
+    };
+    const input = { arm: 'candidate', folder: csv(good(0)), spec: evaluate.predictions, column: 'p' } as const;
+    await expect(loadPredictions(failing, input)).rejects.toMatchObject({ class: 'ServiceFault' });
   });
 
   it('refuses two files at once and a broken Parquet file', async () => {

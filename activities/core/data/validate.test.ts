@@ -43,6 +43,7 @@ describe('validateRows', () => {
         { column: 'b', oneOf: [true] },
         { column: 'n', type: 'string' },
         { column: 's', max: 3 },
+        { column: 's', min: 3 },
         { column: 'ss', type: 'string' },
         { column: 'o\'d"', oneOf: [1, 'x'], min: 9.5 },
       ],
@@ -79,6 +80,7 @@ describe('validateRows', () => {
         message: '`b`: 5 rows outside the allowed values, such as "false"',
       },
       { column: 'n', rule: 'type', rows: 10, of: 10, message: '`n` has type BIGINT; expected is string' },
+      { column: 's', rule: 'type', rows: 10, of: 10, message: '`s` has type VARCHAR; min and max need a number' },
       { column: 's', rule: 'type', rows: 10, of: 10, message: '`s` has type VARCHAR; min and max need a number' },
       { column: 'ss', rule: 'present', rows: 10, of: 10, message: 'there is no column `ss` (did you mean `s`?)' },
       { column: 'o\'d"', rule: 'min', rows: 10, of: 10, message: '`o\'d"`: 10 rows below 9.5, the least is 0' },
@@ -125,6 +127,10 @@ describe('validateRows', () => {
         { column: 'x', type: 'number', missingAtMost: 0.4 },
       ],
     });
+    const digits = join(folder, 'digits.csv');
+    writeFileSync(digits, 'code,x\n7,1\n8,2\n');
+    const text = [{ column: 'code', type: 'string', oneOf: ['7', '8'] }] as const;
+    expect(await validateRows({ files: [digits], rules: text })).toEqual([]);
     expect(found.map((breach) => breach.message)).toEqual([
       '`code`: 1 row outside the allowed values, such as "008"',
       '`x`: 1 row of 2 are missing (50 %), allowed are 40 %',

@@ -158,6 +158,7 @@ describe('windows of a model', () => {
     const labels = (await check()).filter(({ part }) => part === 'labels');
     expect(labels.map(({ verdict }) => verdict)).toEqual(['pass', 'pass', 'pass', 'fail', 'fail', 'fail']);
     expect(labels.map(({ confirmed }) => confirmed)).toEqual([false, false, false, true, true, true]);
+    expect(labels[2]!.reason).toMatch(/^brier 0\.[1-3]\d+ on 300 labelled answers/);
     expect(labels[3]!.reason).toMatch(/^loss drifted: brier 0\.[4-9]\d+ on 300 labelled answers/);
     expect(labels[4]!.reason).toMatch(/^loss still drifted/);
   });
