@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isStarterError, type Starters } from '@retempo/starters';
+import type { Starters } from '@retempo/starters';
 import type { Decision } from '@retempo/workflows/contracts';
 import { Option } from 'commander';
-import { CliError, exitCode } from '../failure.js';
+import { CliError, exitCode, failureOf } from '../failure.js';
 import { parseDuration, type CommandDefinition } from '../program.js';
 import type { Session } from '../session.js';
 import { workflowUrl } from '../temporal.js';
@@ -16,6 +16,9 @@ interface WatchOptions {
   readonly run?: string;
   readonly every: number;
 }
+
+/** Failures that pass by themselves: workers or the server are away. */
+const momentary: readonly string[] = ['noWorker', 'unavailable'];
 
 /** `retempo watch`. */
 export const watch: CommandDefinition = {
@@ -49,13 +52,9 @@ export const watch: CommandDefinition = {
     for (let looks = 0; !io.interrupted.aborted; looks++) {
       const seen = await observe(starters, temporal.client, model).catch((error: unknown) => {
         // A worker or server that is away for a moment ends no watch that has begun.
-        const away = isStarterError(error) && (error.problem === 'noWorker' || error.problem === 'unavailable');
-        if (looks === 0 || options.once === true || !away) throw error;
-        display.show({
-          now: `${model}   no answer: ${error.message}`,
-          around: 'waiting for it to come back',
-          key: error.problem,
-        });
+        const { code, message } = failureOf(error);
+        if (looks === 0 || options.once === true || !momentary.includes(code)) throw error;
+        display.show({ now: `${model}   no answer: ${message}`, around: 'waiting for it to come back', key: code });
         return null;
       });
       if (seen !== null) {

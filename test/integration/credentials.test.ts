@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -128,13 +128,18 @@ sites: { onprem.local: { pools: { cpu: { slots: 2 } }${more} } }
     for (const secret of [wrong, ...Object.values(secrets)]) expect(out + err).not.toContain(secret);
   });
 
-  it('a dev server beside it is given none of them, and needs none', async () => {
+  it('a dev server beside it is given none of them and needs none; dev ends with it', async () => {
     const dev = retempo({}, 'dev', '--port', '0', '--ui-port', '0', '--json');
     expect(await dev.said).toContain('"queues":["retempo.control"');
     expect(await retempo({}, 'apply').ended).toMatchObject({ code: 0 });
     expect(await retempo({}, 'status', 'tiny').ended).toMatchObject({ code: 0 });
-    dev.end('SIGINT');
-    expect(await dev.ended).toMatchObject({ code: 0 });
+    // Where the server ends by itself, dev does not go on as if it were there.
+    const record = await readFile(join(project.folder, '.retempo', 'temporal', 'server.json'), 'utf8');
+    process.kill((JSON.parse(record) as { readonly pid: number }).pid, 'SIGKILL');
+    expect(await dev.ended).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('the Temporal server ended (SIGKILL); see temporal/server.log') as string,
+    });
   });
 
   it('workers that cannot begin end: where a site cannot be used, or a secret is missing', async () => {

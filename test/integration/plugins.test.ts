@@ -10,7 +10,7 @@ import type { Payload, PayloadCodec } from '@temporalio/common';
 import { SimplePlugin } from '@temporalio/plugin';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { controlQueue } from '@retempo/workflows/contracts';
-import { createWorkers, OrchestratorPlugin, ProviderPlugin, startDevServer } from '@retempo/workers';
+import { connectWorkers, createWorkers, OrchestratorPlugin, ProviderPlugin, startDevServer } from '@retempo/workers';
 import type { CreateWorkersOptions, DevServer } from '@retempo/workers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repositoryRoot } from '../support/repository.js';
@@ -93,7 +93,10 @@ describe.skipIf(missing !== null)("a host's own Temporal set-up", () => {
         await next();
       },
     });
-    const shared = await NativeConnection.connect({ address: server.address, plugins: [orchestrator] });
+    const shared = await connectWorkers({
+      config: { temporal: { ...config.temporal, address: server.address }, metricsPort: null },
+      plugins: [otherPlugin, orchestrator],
+    });
     const worker = await Worker.create({
       connection: shared,
       taskQueue: controlQueue,
@@ -104,7 +107,7 @@ describe.skipIf(missing !== null)("a host's own Temporal set-up", () => {
         activity: [() => ({ inbound: { execute: (input, next) => (calls.push('activity'), next(input)) } })],
         activityInbound: [() => ({ execute: (input, next) => (calls.push('activityInbound'), next(input)) })],
       },
-      plugins: [otherPlugin, orchestrator],
+      plugins: [orchestrator],
     });
     const client = new Client({ connection: clientConnection, dataConverter });
     const call = (activity: string): Promise<unknown> =>
