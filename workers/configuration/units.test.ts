@@ -58,6 +58,7 @@ describe('units', () => {
     expect(() => readDuration('2d', { maxMs: 86_400_000 })).toThrow('at most 1d');
     expect(() => readDuration('1s', { minMs: 90_000 })).toThrow('at least 90s');
     expect(readDuration('1s', { minMs: 1_000, maxMs: 1_000 })).toBe(1_000);
+    expect(readDuration('0s', { zero: true })).toBe(0);
   });
 
   it.each<[(value: unknown) => unknown, unknown, string, string | undefined]>([
