@@ -21,10 +21,8 @@ export async function findCodeFiles(options: {
   readonly never: readonly string[];
 }): Promise<{ readonly files: readonly ProjectFile[]; readonly problems: readonly FoundProblem[] }> {
   const { folder, include } = options;
-  const inside = options.never
-    .map((path) => relative(folder, path).split(sep).join('/'))
-    .filter((path) => path !== '' && !path.startsWith('..') && !path.startsWith('/'));
-  const never = matcher(inside);
+  // Those that lie elsewhere, or are the folder itself, match none of its files.
+  const never = matcher(options.never.map((path) => relative(folder, path).split(sep).join('/')));
   const excluded = matcher(options.exclude);
   const included = matcher(include);
   const everything = include.includes('**');
