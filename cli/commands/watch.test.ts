@@ -105,6 +105,14 @@ describe('watch', () => {
     expect(out).toContain(`${mine} ended; see: retempo decisions m`);
   });
 
+  it('follows the run that runs where another one is reserved behind it', async () => {
+    const both = { ...runs(), next: { runId: other } };
+    expect(await watched({ looks: [both, status()], decisions: [ended('promoted')] })).toMatchObject({
+      code: 0,
+      looks: 2,
+    });
+  });
+
   it('waits for a run that is reserved', async () => {
     expect(await watched({ looks: [reserved, runs(), status()], decisions: [ended('promoted')] })).toMatchObject({
       code: 0,
