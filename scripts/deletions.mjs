@@ -6,9 +6,11 @@
 //
 // --tests names the tests that are run at every deletion, --wider those that are run where these noticed nothing. One Vitest runs
 // them all: a deletion takes as long as its tests. A file is changed in place, with its compiled form beside it, and put back;
-// run it on a clean work tree after `npm run build`. Not every survivor is a gap: some deletions change nothing that anybody can see, and have to be read.
+// run it on a clean work tree after `npm run build`. Killed with SIGKILL it leaves its last deletion: `git restore` the source and
+// compile it again with `npx tsc -b --force`. Not every survivor is a gap: some deletions change nothing that anybody can see,
+// and have to be read.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseSync, transformSync } from 'rolldown/utils';
@@ -85,11 +87,18 @@ function compiledPath(source) {
   return join(folder, 'dist', relative(folder, source)).replace(/\.ts$/, '.js');
 }
 
+/** Whole or not at all: whatever ends this program, no half of a file is left. */
+function write(path, text) {
+  const beside = `${path}.${process.pid}.tmp`;
+  writeFileSync(beside, text);
+  renameSync(beside, path);
+}
+
 function replace(source, text) {
   const { code, errors } = transformSync(source, text);
   if (errors.length > 0) throw new Error(`not a program any more: ${errors[0].message}`);
-  writeFileSync(source, text);
-  writeFileSync(compiledPath(source), code);
+  write(source, text);
+  write(compiledPath(source), code);
 }
 
 const vitest = await createVitest('test', {
@@ -178,8 +187,8 @@ for (const source of sources) {
   const deletions = deletionsOf(source, text);
   const compiled = readFileSync(compiledPath(source), 'utf8');
   const putBack = () => {
-    writeFileSync(source, text);
-    writeFileSync(compiledPath(source), compiled);
+    write(source, text);
+    write(compiledPath(source), compiled);
   };
   process.once('exit', putBack);
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
