@@ -273,6 +273,20 @@ describe('mergeProfiles', () => {
     expect(() => mergeProfiles(a, b)).toThrow('the bins of `x` differ; make both with the same reference');
     expect(() => featureBins(a, b)).toThrow('`x` cannot be compared');
   });
+
+  it.each([
+    ['x', 'edges', (old: readonly unknown[]) => [...old.slice(0, -1), 9]],
+    ['x', 'points', (old: readonly unknown[]) => [...old, 9]],
+    ['place', 'values', (old: readonly unknown[]) => old.toReversed()],
+  ])('refuses bins of which only some are of another reference: %s %s', async (name, part, other) => {
+    const a = await profile([1, 2, 3], undefined, ['A', 'B', 'A']);
+    const features = a.features.map((feature) =>
+      feature.name === name
+        ? { ...feature, [part]: other((feature as never as Record<string, unknown[]>)[part]!) }
+        : feature
+    );
+    expect(() => featureBins(a, { ...a, features })).toThrow(`\`${name}\` cannot be compared`);
+  });
 });
 
 describe('featureBins', () => {
