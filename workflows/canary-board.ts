@@ -1,6 +1,5 @@
-import { getExternalWorkflowHandle, workflowInfo } from '@temporalio/workflow';
+import { workflowInfo } from '@temporalio/workflow';
 import { howToVote } from './approval.js';
-import { governorId } from './contracts/ids.js';
 import type {
   ApprovalDigests,
   ApprovalPolicy,
@@ -13,6 +12,7 @@ import type {
 import { canaryWait, currentWeight } from './domain/canary.js';
 import { timeText } from './domain/times.js';
 import { releaseReported, type RunStatus } from './messages.js';
+import { tellGovernor } from './tell-governor.js';
 import { phaseReporter, showDetails } from './visibility.js';
 
 const phases: { readonly [phase in CanaryState['phase']]: Phase } = {
@@ -55,7 +55,7 @@ export class CanaryBoard {
 
   asks(digests: ApprovalDigests, policy: ApprovalPolicy, until: number): void {
     this.waits(digests, policy, until);
-    this.tellGovernor();
+    this.tell();
   }
 
   waits(digests: ApprovalDigests, policy: ApprovalPolicy, until: number): void {
@@ -69,7 +69,7 @@ export class CanaryBoard {
 
   answered(): void {
     this.waitingFor = null;
-    this.tellGovernor();
+    this.tell();
   }
 
   blocked(state: CanaryState, reason: string, nextTry: number): void {
@@ -144,12 +144,9 @@ export class CanaryBoard {
     if (state.rollback === null) this.show(state);
   }
 
-  private tellGovernor(): void {
+  private tell(): void {
     const { model, releaseId } = this.input;
     const phase = this.waitingFor === null ? 'canary' : 'awaitingApproval';
-    // A governor that is away asks for the state of its run later: a lost courtesy is no failure.
-    getExternalWorkflowHandle(governorId(model))
-      .signal(releaseReported, { runId: releaseId, phase, waitingFor: this.waitingFor })
-      .catch(() => undefined);
+    void tellGovernor(model, releaseReported, { runId: releaseId, phase, waitingFor: this.waitingFor });
   }
 }

@@ -27,7 +27,7 @@ import type {
   VersionRecord,
 } from './contracts/index.js';
 import { timeText } from './domain/times.js';
-import { getRunStatus } from './messages.js';
+import { getRunStatus, releaseReported } from './messages.js';
 import { controlWrites } from './proxies.js';
 import { tellGovernor } from './tell-governor.js';
 import type { trainingPipeline } from './training-pipeline.js';
@@ -269,7 +269,7 @@ class Release {
   private async tell(phase: ReleasePhase, outcome?: ReleaseOutcome): Promise<void> {
     const { spec, releaseId } = this.input;
     const report = { runId: releaseId, phase, waitingFor: null };
-    await tellGovernor(spec.model, outcome === undefined ? report : { ...report, outcome });
+    await tellGovernor(spec.model, releaseReported, outcome === undefined ? report : { ...report, outcome });
   }
 
   private decide(by: string, what: string, reason: string, version?: string): void {

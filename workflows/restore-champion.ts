@@ -1,12 +1,13 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { getExternalWorkflowHandle, ParentClosePolicy, startChild } from '@temporalio/workflow';
+import { ParentClosePolicy, startChild } from '@temporalio/workflow';
 import type { canaryDeployment } from './canary-deployment.js';
 import { readChampion } from './champion.js';
-import { digestOf, endpointId, governorId } from './contracts/ids.js';
+import { digestOf, endpointId } from './contracts/ids.js';
 import type { CanaryInput, Installation, ModelSpec, VersionRecord } from './contracts/index.js';
 import { weighted } from './endpoint-writer.js';
 import { championRestored } from './messages.js';
 import { controlReads, controlWrites, servingReads } from './proxies.js';
+import { tellGovernor } from './tell-governor.js';
 import { startAttributes, summaryLine } from './visibility.js';
 
 /** Whose endpoint, in which installation. */
@@ -69,7 +70,7 @@ export async function makeChampionAgain(
       reason: `rollback by ${actor}: ${reason}`,
     });
   }
-  await getExternalWorkflowHandle(governorId(model)).signal(championRestored, { version, actor, reason });
+  await tellGovernor(model, championRestored, { version, actor, reason });
 }
 
 /** After a run was lost: the champion of the registry serves. A canary that is still there has been asked to roll back. */

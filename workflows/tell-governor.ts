@@ -1,13 +1,15 @@
-import { getExternalWorkflowHandle, log } from '@temporalio/workflow';
+import { getExternalWorkflowHandle, log, type SignalDefinition } from '@temporalio/workflow';
 import { rootMessage } from './activity-failures.js';
 import { governorId } from './contracts/ids.js';
-import type { ReleaseReport } from './contracts/index.js';
-import { releaseReported } from './messages.js';
 
-/** News of a run. A courtesy: a governor that is away, or was terminated meanwhile, asks when it comes back. */
-export async function tellGovernor(model: string, report: ReleaseReport): Promise<void> {
+/** News for a governor. A courtesy: one that is away, or was terminated meanwhile, asks when it comes back. */
+export async function tellGovernor<News>(
+  model: string,
+  signal: SignalDefinition<[News]>,
+  news: NoInfer<News>
+): Promise<void> {
   try {
-    await getExternalWorkflowHandle(governorId(model)).signal(releaseReported, report);
+    await getExternalWorkflowHandle(governorId(model)).signal(signal, news);
   } catch (error) {
     log.warn('the governor does not answer', { error: rootMessage(error) });
   }

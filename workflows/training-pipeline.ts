@@ -11,7 +11,7 @@ import type {
   StepAttempt,
   VersionRecord,
 } from './contracts/index.js';
-import { getRunStatus, type RunStatus } from './messages.js';
+import { getRunStatus, releaseReported, type RunStatus } from './messages.js';
 import { controlWrites, dataAt } from './proxies.js';
 import { runJob, type FinishedJob } from './run-job.js';
 import { tellGovernor } from './tell-governor.js';
@@ -63,7 +63,7 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
 
   show('Freezing the data of this run');
   const frozen = await freeze(input);
-  await tellGovernor(spec.model, { runId: releaseId, phase: 'training' });
+  await tellGovernor(spec.model, releaseReported, { runId: releaseId, phase: 'training' });
   if (frozen.result === 'invalid') {
     return { result: 'dataInvalid', reason: frozen.breaches.join('; '), snapshot: frozen.snapshot };
   }
@@ -95,7 +95,7 @@ export async function trainingPipeline(input: PipelineInput): Promise<PipelineRe
   const artifact = await collect(input, trained, 'versions');
 
   report('evaluating');
-  await tellGovernor(spec.model, { runId: releaseId, phase: 'evaluating' });
+  await tellGovernor(spec.model, releaseReported, { runId: releaseId, phase: 'evaluating' });
   show('Evaluating candidate and champion on the same rows');
   const draft: Pick<VersionRecord, 'artifact' | 'code' | 'evaluator'> = {
     artifact,

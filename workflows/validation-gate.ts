@@ -2,7 +2,7 @@ import { allHandlersFinished, condition, setHandler, workflowInfo } from '@tempo
 import { ApprovalDesk, howToVote } from './approval.js';
 import type { ApprovalDigests, GateEvaluation, GateInput, GateResult, WaitingFor } from './contracts/index.js';
 import { timeText } from './domain/times.js';
-import { getRunStatus } from './messages.js';
+import { getRunStatus, releaseReported } from './messages.js';
 import { analysis } from './proxies.js';
 import { tellGovernor } from './tell-governor.js';
 import { phaseReporter, showDetails } from './visibility.js';
@@ -54,7 +54,7 @@ export async function validationGate(input: GateInput): Promise<GateResult> {
   sentence = `waits for ${waitingFor.what} until ${untilText}`;
   report('awaitingApproval');
   show(input, evaluation, sentence, waitingFor);
-  await tellGovernor(spec.model, { runId: input.releaseId, phase: 'awaitingApproval', waitingFor });
+  await tellGovernor(spec.model, releaseReported, { runId: input.releaseId, phase: 'awaitingApproval', waitingFor });
   const approval = await desk.wait(`approval of ${version.version} until ${untilText}`);
   waitingFor = null;
   sentence = `${approval.decision} by ${approval.by.map(({ actor }) => actor).join(', ') || 'nobody'}`;

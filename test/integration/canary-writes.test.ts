@@ -188,6 +188,14 @@ describe.skipIf(missing !== null)('what a canary writes to its endpoint', () => 
     expect(world.calls('setTraffic').map((input) => input.lease)).toEqual([lease, lease, null]);
   });
 
+  it('a rollback of a person whose governor is gone meanwhile is carried out, and ends as that', async () => {
+    const restoreFor = { actor: 'ann', reason: 'complaints' };
+    const result = await (await start({}, { mode: 'restore', restoreFor })).result();
+    expect(result).toMatchObject({ result: 'restored', reason: 'complaints', weights: { v1: 100 } });
+    expect(world.served.at(-1)).toEqual({ v1: 100 });
+    expect(world.calls('setChampion')).toMatchObject([{ version: 'v1', expected: candidate }]);
+  });
+
   it('an endpoint that is gone: it says so, and a way back with nothing to give back to ends', async () => {
     const after = hold();
     world.next(
