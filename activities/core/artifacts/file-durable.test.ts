@@ -73,7 +73,8 @@ describe('A1: on the disk before anybody sees it, and its name before it is conf
     const { version } = await store.put(key, Buffer.from('old'), { ifAbsent: true }, call());
     synced = [];
     await store.put(key, Buffer.from('newer'), { ifVersion: version }, call());
-    expect(bytesBefore('old')).toEqual([{ inode: await inodeOf(key), isFolder: false, size: 5n, seen: 'old' }]);
+    const written = { inode: await inodeOf(key), isFolder: false, size: 5n, seen: 'old' };
+    expect(bytesBefore('old')).toContainEqual(written);
     expect(foldersAfter('newer')).toEqual([await inodeOf('versions', 'm')]);
   });
 
@@ -106,6 +107,24 @@ describe('A1: on the disk before anybody sees it, and its name before it is conf
     expect(bytesBefore(null)).toEqual([{ inode: await inodeOf(key), isFolder: false, size: 5n, seen: null }]);
     expect(foldersAfter('bytes')).toContain(await inodeOf('versions', 'm'));
   });
+});
+
+it('A1: a lock names its holder on the disk before it is one', async () => {
+  const { version } = await store.put(key, Buffer.from('old'), { ifAbsent: true }, call());
+  const locks = join(root, '.retempo-store', 'locks');
+  look = async () => (await readdir(locks).catch(() => [])).map((name) => name.split('.')[0]).join();
+  synced = [];
+  await store.put(key, Buffer.from('newer'), { ifVersion: version }, call());
+  const [ticket] = bytesBefore('new');
+  expect(Number(ticket?.size)).toBeGreaterThan('{}'.length);
+});
+
+it('A1: what is deleted is gone from the disk before that is confirmed', async () => {
+  await store.put(key, Buffer.from('bytes'), { ifAbsent: true }, call());
+  const folder = await inodeOf('versions', 'm');
+  synced = [];
+  await store.delete(key, call());
+  expect(foldersAfter(null)).toContain(folder);
 });
 
 it('A3: a folder that is fetched is on the disk before it has its name, and its name before it is confirmed', async () => {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { link, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PortError, type Call } from '../ports/index.js';
 import { checkCall } from './calls.js';
 import { codeOf } from './file-errors.js';
+import { writeDurably } from './file-sync.js';
 import { livenessOf, makeFolder, ownIdentity, type ProcessIdentity } from '../processes/index.js';
 
 // Mutual exclusion between processes without a server and without flock(2), which Node does not offer.
@@ -79,7 +80,7 @@ export async function takeOver(lock: string, holder: Holder, mine: string): Prom
     const entitled = (await holderOf(lock))?.nonce === holder.nonce;
     // Renaming one hard link of a file over another does nothing, so the lock is replaced by a copy.
     if (entitled) {
-      await writeFile(`${mine}.copy`, await readFile(mine));
+      await writeDurably(`${mine}.copy`, await readFile(mine));
       await rename(`${mine}.copy`, lock);
     }
     for (const claim of [at, ...(entitled ? claims.toReversed() : [])]) await unlink(claim).catch(() => undefined);
@@ -174,8 +175,9 @@ async function exclusively<T>(
   const nonce = randomBytes(12).toString('hex');
   const holder: Holder = { ...ownIdentity(), nonce };
   const mine = join(folder, `new.${nonce}`);
-  await writeFile(mine, JSON.stringify(holder), { flag: 'wx' });
   try {
+    // On the disk before it becomes the lock: after a loss of power, one that does not name its holder would stay for ever.
+    await writeDurably(mine, Buffer.from(JSON.stringify(holder)));
     await acquire(lock, mine, call);
     const since = performance.now();
     try {

@@ -9,15 +9,8 @@ import { withFileLock, type HeldLock } from './file-lock.js';
 import { internalFolder, placeOf, pruneAbove, realRoot, walkKeys } from './file-paths.js';
 import { fileUploads } from './file-uploads.js';
 import { openVersion } from './file-versions.js';
-import {
-  duplicate,
-  publishExclusively,
-  removeDeadWrites,
-  syncFile,
-  syncFolderOf,
-  withTemporary,
-  writeDurably,
-} from './file-writes.js';
+import { syncFile, syncFolderOf, writeDurably } from './file-sync.js';
+import { duplicate, publishExclusively, removeDeadWrites, withTemporary } from './file-writes.js';
 import { assertPrefix } from './key.js';
 
 const chunkBytes = 256 * 1024;
@@ -194,6 +187,8 @@ export function createFileStore(options: { readonly root: string }): ArtifactSto
           await unlink(path).catch((error: unknown) => {
             if (codeOf(error) !== 'ENOENT') throw error;
           });
+          // In the order of the calls: the files of an artifact must not be lost while its manifest comes back.
+          await syncFolderOf(path);
         });
         await pruneAbove(base, path);
       }),

@@ -9,7 +9,8 @@ import { inFolderOf, internalFolder, placeOf, realRoot } from './file-paths.js';
 import { assertPrefix } from './key.js';
 import { partCount, partRange } from './part-size.js';
 import { ownIdentity } from '../processes/index.js';
-import { publishExclusively, syncFile, withTemporary, writeDurably } from './file-writes.js';
+import { syncFile, writeDurably } from './file-sync.js';
+import { publishExclusively, withTemporary } from './file-writes.js';
 
 // An upload is a folder: `about.json`, the growing file `data`, and one empty marker file per confirmed part, whose name
 // holds size and digest. A marker appears after its bytes are in the file, so a killed process leaves no false marker.

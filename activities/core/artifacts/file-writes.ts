@@ -1,32 +1,15 @@
 import { constants } from 'node:fs';
-import { copyFile, link, open, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFile, link, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PortError } from '../ports/index.js';
 import { codeOf } from './file-errors.js';
 import { removeDeadTickets } from './file-lock.js';
 import { inFolderOf, internalFolder } from './file-paths.js';
+import { syncFolderOf } from './file-sync.js';
 import { livenessOfName, makeFolder, ownedName } from '../processes/index.js';
 
 /** Files of processes that cannot be looked at (other machine, other container) are left alone for this many ms. */
 const foreignLeftoverMs = 24 * 3600 * 1000;
-
-/** Makes the names in a folder durable; systems that cannot do it are left as they are. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r').catch(() => undefined);
-  await handle?.sync().catch(() => undefined);
-  await handle?.close();
-}
-
-/**
- * Makes the name of `path` in its folder durable, and those of the folders above it up to `uppermost`, the first that was made
- * for it.
- */
-export async function syncFolderOf(path: string, uppermost = path): Promise<void> {
-  for (let name = path; ; name = dirname(name)) {
-    await syncFolder(dirname(name));
-    if (name.length <= uppermost.length) return;
-  }
-}
 
 /** Removes unfinished writes and lock tickets of processes that are dead. */
 export async function removeDeadWrites(base: string): Promise<void> {
@@ -50,27 +33,6 @@ export async function withTemporary<T>(base: string, work: (path: string) => Pro
     return await work(path);
   } finally {
     await rm(path, { force: true, recursive: true });
-  }
-}
-
-/** Writes a whole file and waits until it is on the disk. */
-export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(path, 'wx');
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Waits until what was written to a file is on the disk. */
-export async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { isPortError, PortError, type Call } from '../ports/index.js';
 import { checkCall, forEachLimited } from './calls.js';
 import { codeOf, guarded } from './file-errors.js';
-import { syncFile, syncFolder, syncFolderOf } from './file-writes.js';
+import { syncFile, syncFolder, syncFolderOf } from './file-sync.js';
 import { listFolder } from './folder.js';
 import type { Manifest } from './manifest.js';
 import { livenessOfName, makeFolder, ownedName } from '../processes/index.js';
