@@ -165,7 +165,8 @@ describe.skipIf(missing !== null)('the governor: a year of events, buttons, budg
 
   const firstAnswers = new Map<string, Answer>();
 
-  it('a year of daily events: at rest at most 60 events at any age, and a small state', async () => {
+  // A hundred seconds on two cores that do nothing else.
+  it('a year of daily events: at most 60 events at rest, and a small state', { timeout: 600_000 }, async () => {
     const rests: number[] = [];
     const states: number[] = [];
     const answers: Record<string, number> = {};
