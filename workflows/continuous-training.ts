@@ -144,13 +144,7 @@ class Governor {
   }
 
   private pendingWork(): boolean {
-    return (
-      this.dirty ||
-      !this.memory.allSaved ||
-      this.current.running?.started === false ||
-      this.monitorResets.length > 0 ||
-      this.rollbacks.length > 0
-    );
+    return this.dirty || !this.memory.allSaved || this.current.running?.started === false || this.rollbacks.length > 0;
   }
 
   /** Long enough to begin anew, and nothing is under way: every answer has left. */

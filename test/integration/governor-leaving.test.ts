@@ -1,7 +1,8 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import { describe, expect, it } from 'vitest';
 import { continuousTraining } from '@retempo/workflows';
 import { controlQueue, governorId, type Trigger } from '@retempo/workflows/contracts';
-import { pause, rollback, triggersReported } from '@retempo/workflows/messages';
+import { pause, requestRetrain, rollback, triggersReported } from '@retempo/workflows/messages';
 import { eventsOf, kindOf } from '../support/histories.js';
 import { useScriptedInstallation } from '../support/scripted-tests.js';
 import { hold, installation, spec, type ScriptedInstallation, type ScriptedWorld } from '../support/scripted-world.js';
@@ -60,7 +61,13 @@ describe.skipIf(missing !== null)('a governor that is leaving', () => {
       const isAnew = async () => (await eventsOf(begun)).map(kindOf).includes('workflowExecutionContinuedAsNew');
       while (!(await isAnew())) await new Promise((resolve) => setTimeout(resolve, 50));
     };
-    return { governor, report, second, anew };
+    return { governor, report, second, anew, ended: async () => (await eventsOf(begun)).map(kindOf) };
+  };
+  /** When so many updates were taken by a worker. */
+  const isAccepted = async (governor: WorkflowHandle, updates: number) => {
+    const accepted = async () =>
+      (await eventsOf(governor)).filter((one) => kindOf(one) === 'workflowExecutionUpdateAccepted').length;
+    while ((await accepted()) < updates) await new Promise((resolve) => setTimeout(resolve, 50));
   };
 
   it('I1: takes along what came during its save, however much, and loses nothing of it', async () => {
@@ -80,12 +87,20 @@ describe.skipIf(missing !== null)('a governor that is leaving', () => {
     expect(world.calls('loadGovernor')).toHaveLength(1);
   });
 
+  it('answers what it has not saved yet after it is saved, and before it leaves', async () => {
+    const { governor, second, anew, ended } = await leaving();
+    const asked = governor.executeUpdate(requestRetrain, { args: [event()] });
+    await isAccepted(governor, 2);
+    second.letGo();
+    expect(await asked).toMatchObject({ repeated: false });
+    await anew();
+    expect((await ended()).filter((kind) => kind === 'workflowExecutionUpdateCompleted')).toHaveLength(2);
+  });
+
   it('answers a rollback that came during its save before it leaves', async () => {
     const { governor, second, anew } = await leaving();
     const asked = governor.executeUpdate(rollback, { args: [{ actor: 'ann', reason: 'complaints' }] });
-    const accepted = async () =>
-      (await eventsOf(governor)).some((one) => one.workflowExecutionUpdateAcceptedEventAttributes != null);
-    while (!(await accepted())) await new Promise((resolve) => setTimeout(resolve, 50));
+    await isAccepted(governor, 2);
     second.letGo();
     expect(await asked).toMatchObject({ done: false, reason: expect.stringContaining('is the first champion of m') });
     await anew();
