@@ -67,8 +67,9 @@ describe.skipIf(missing !== null)('Terminate, Cancel and Reset from outside', ()
   };
 
   describe('Terminate', () => {
-    // Long enough to be caught in the middle.
-    beforeAll(() => world.apply({ release: { lookEvery: '20s' }, train: { parameters: { seconds: 30 } } }));
+    // It trains until it is stopped.
+    const train = { parameters: { until: '/nobody/makes/this' } };
+    beforeAll(() => world.apply({ release: { lookEvery: '20s' }, train }));
     afterAll(() => world.apply());
 
     it.skipIf(isShort)(

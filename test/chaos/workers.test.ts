@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingServer } from '../support/server-peer.js';
@@ -73,7 +74,8 @@ describe.skipIf(missing !== null)('workers beside each other', () => {
   describe('SIGSTOP beyond the heartbeat time-out, then SIGCONT', () => {
     it('J3: a worker that waited for a job neither stops it nor starts another', async () => {
       await report.timed('asleep while it waits for a job', async () => {
-        await world.apply({ train: { parameters: { seconds: 8 } } });
+        const until = join(world.project.folder, 'go-on');
+        await world.apply({ train: { parameters: { until } } });
         const before = await champion();
         const point: Point = { call: 'jobs.describe', nth: 2, when: 'before' };
         const { sleeper, runId } = await fallAsleep('asleep in wait', 'wait', point);
@@ -86,6 +88,7 @@ describe.skipIf(missing !== null)('workers beside each other', () => {
         await wake(sleeper, point);
         await sleeper.end();
         expect(journalOf(world, runId).filter(({ event }) => event === 'ended')).toEqual([]);
+        await writeFile(until, '');
         await world.outcomeOf(runId);
         const ends = journalOf(world, runId).filter(({ event }) => event === 'ended');
         expect([...new Set(ends.map(({ result }) => result))]).toEqual(['succeeded']);

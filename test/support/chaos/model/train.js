@@ -1,5 +1,6 @@
 // Learns nothing: a model that answers with the sigmoid of what it is asked. Says which process it is, in its log and in
 // what it makes, so that a check from outside can count processes and tell whose work a version is.
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,10 +11,11 @@ const onnx =
 
 process.stdout.write(`training process ${process.pid} started\n`);
 const { parameters } = JSON.parse(await readFile(process.env.RETEMPO_INPUT, 'utf8'));
-const { seconds = 0 } = parameters;
-for (let step = 1; step <= seconds * 10; step++) {
+// It trains for so long, or until somebody makes this file.
+const { seconds = 0, until } = parameters;
+for (let step = 1; until === undefined ? step <= seconds * 10 : !existsSync(until); step++) {
   await sleep(100);
-  process.stdout.write(`${JSON.stringify({ progress: step / seconds / 10, step })}\n`);
+  process.stdout.write(`${JSON.stringify({ progress: until === undefined ? step / seconds / 10 : 0.5, step })}\n`);
 }
 await writeFile(join(process.env.RETEMPO_OUTPUT, 'model.onnx'), Buffer.from(onnx, 'base64'));
 const made = { pid: process.pid, at: new Date().toISOString() };
