@@ -29,10 +29,7 @@ export default defineConfig({
       project('conformance', ['test/conformance/**/*.test.ts'], { testTimeout: 240_000 }),
       project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 240_000 }),
       project('package', ['test/package/**/*.test.ts'], { testTimeout: 600_000, hookTimeout: 600_000 }),
-      project('chaos', ['test/chaos/**/*.test.ts'], {
-        testTimeout: 900_000,
-        fileParallelism: false,
-      }),
+      project('chaos', ['test/chaos/**/*.test.ts'], { testTimeout: 900_000 }),
     ],
   },
 });
