@@ -50,7 +50,7 @@ function newCache(whileItComes: () => void = () => undefined) {
   });
   const makeOld = (digit: string, ms: number) => {
     const then = new Date(Date.now() - ms);
-    utimesSync(`${root}/${digit.repeat(64)}/listing.json`, then, then);
+    for (const path of ['', '/listing.json']) utimesSync(`${root}/${digit.repeat(64)}${path}`, then, then);
   };
   const sweep = (keepMs: number, inUse: readonly string[] = []) =>
     cache.removeUnused({ keepMs, abandonedAfterMs: 2 * dayMs, inUse: new Set(inUse) });
@@ -110,12 +110,27 @@ describe('downloads', () => {
     for (const worker of workers) worker.kill('SIGKILL');
   });
 
-  it('that come second leave the copy of the first alone: jobs may be reading it', async () => {
+  it('of which another worker that came late has taken the claim back are good all the same', async () => {
+    const { root, cache, downloads } = newCache(() => rmSync(`${root}/.claims/${'a'.repeat(64)}`, { recursive: true }));
+    expect(existsSync(`${await cache.folderOf(refOf('a'), call)}/content`)).toBe(true);
+    expect(downloads()).toBe(1);
+  });
+
+  // File systems tell in one of two ways that there is something in the place.
+  it.each(['ENOTEMPTY', 'EEXIST'])('that come second leave the copy of the first alone: %s', async (code) => {
     const made = newCache();
     await made.cache.folderOf(refOf('a'), call);
     const late = newCache(() => renameSync(`${made.root}/${'a'.repeat(64)}`, `${late.root}/${'a'.repeat(64)}`));
     const first = statSync(`${made.root}/${'a'.repeat(64)}/files/content`).ino;
-    const folder = await late.cache.folderOf(refOf('a'), call);
+    const { rename } = fsPromises;
+    const telling = (from: string, to: string) =>
+      rename(from, to).catch((error: unknown) => Promise.reject(Object.assign(error as Error, { code })));
+    Object.assign(fsPromises, { rename: telling });
+    syncBuiltinESMExports();
+    const folder = await late.cache.folderOf(refOf('a'), call).finally(() => {
+      Object.assign(fsPromises, { rename });
+      syncBuiltinESMExports();
+    });
     expect(late.downloads()).toBe(1);
     expect(statSync(`${folder}/content`).ino).toBe(first);
     expect(readdirSync(late.root).filter((name) => name.startsWith('.new-'))).toEqual([]);
@@ -250,16 +265,38 @@ describe('copies of artifacts', () => {
     expect(downloads()).toBe(4);
   });
 
+  it('that go between the look at them and the note of their use are downloaded again', async () => {
+    const { root, cache, downloads } = newCache();
+    await cache.folderOf(refOf('a'), call);
+    const { utimes } = fsPromises;
+    const late = (path: string, ...times: [Date, Date]) => {
+      rmSync(`${root}/${'a'.repeat(64)}`, { recursive: true, force: true });
+      return utimes(path, ...times);
+    };
+    Object.assign(fsPromises, { utimes: late });
+    syncBuiltinESMExports();
+    const folder = await cache.folderOf(refOf('a'), call).finally(() => {
+      Object.assign(fsPromises, { utimes });
+      syncBuiltinESMExports();
+    });
+    expect(existsSync(`${folder}/content`)).toBe(true);
+    expect(downloads()).toBe(2);
+  });
+
   it.each(['readdir', 'stat'] as const)(
     'that another worker removes after a sweep did its %s are gone',
     async (look) => {
       const { root, cache, makeOld, sweep } = newCache();
       await cache.folderOf(refOf('a'), call);
       makeOld('a', 8 * dayMs);
+      mkdirSync(`${root}/.new-1-old`);
+      utimesSync(`${root}/.new-1-old`, longAgo, longAgo);
       const asIs = fsPromises[look] as (...input: unknown[]) => Promise<unknown>;
       const looking = async (...input: unknown[]) => {
         const seen = await asIs(...input);
-        rmSync(`${root}/${'a'.repeat(64)}`, { recursive: true, force: true });
+        for (const name of ['a'.repeat(64), '.new-1-old'])
+          if (look === 'readdir' || String(input[0]).includes(name))
+            rmSync(`${root}/${name}`, { recursive: true, force: true });
         return seen;
       };
       Object.assign(fsPromises, { [look]: looking });
@@ -309,7 +346,11 @@ describe('copies of artifacts', () => {
     for (const name of ['.new-1-old', '.new-2-young']) mkdirSync(`${root}/${name}/files`, { recursive: true });
     const then = new Date(Date.now() - 3 * dayMs);
     utimesSync(`${root}/.new-1-old`, then, then);
+    // What is none of the cache's own is left alone, whatever it looks like inside.
+    mkdirSync(`${root}/notes`);
+    writeFileSync(`${root}/notes/listing.json`, '[]');
+    for (const path of ['notes/listing.json', 'notes']) utimesSync(`${root}/${path}`, longAgo, longAgo);
     await sweep(7 * dayMs);
-    expect(readdirSync(root)).toEqual(['.new-2-young']);
+    expect(readdirSync(root).sort()).toEqual(['.new-2-young', 'notes']);
   });
 });
