@@ -38,6 +38,16 @@ describe('G4: a deployment whose files a retirement takes away', () => {
     expect(found()).toBe(2);
   });
 
+  it('is none that was refused for another reason: that is told at once', async () => {
+    const site = openSite();
+    await site.deploy('v0', { 'model.onnx': good });
+    const found = retiring(site, 0);
+    const artifact = { v: 1, uri: 'test:/', digest: `sha256:${'1'.repeat(64)}`, bytes: 1 } as const;
+    const late = { key: 'k', endpoint, version: 'v1', artifact, epoch: 0 };
+    await expect(site.serving.deploy(late, newCall())).rejects.toMatchObject({ class: 'Conflict' });
+    expect(found()).toBe(1);
+  });
+
   it('gives up when they are taken away again, and leaves nothing of itself', async () => {
     const site = openSite();
     const found = retiring(site, 2);

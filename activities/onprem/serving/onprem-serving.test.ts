@@ -341,6 +341,16 @@ describe('site', () => {
     expect(open(endpoints)).toThrow(message);
   });
 
+  it('says of a root that cannot be made why, at once', () => {
+    const opening = () =>
+      createOnpremServing({
+        id: 'onprem.test',
+        root: '/proc/retempo',
+        context: { materialize: async () => undefined },
+      });
+    expect(opening).toThrow('/proc/retempo');
+  });
+
   it('says which port is taken', async () => {
     const first = openSite();
     await first.ensureRouter(endpoint, newCall());
