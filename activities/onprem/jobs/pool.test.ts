@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import fs, { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import fs, {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -72,6 +81,18 @@ describe('slots of a pool', () => {
     refused.close();
     expect(request('2', 3).tryTake()).toBe(true);
     expect(busyCount(root, 'cpu')).toBe(3);
+  });
+
+  it('are of the user of the site alone, whatever its root allows', () => {
+    const usual = process.umask(0o022);
+    try {
+      expect(busyCount(root, 'gpu')).toBe(0);
+      request('1', 1);
+    } finally {
+      process.umask(usual);
+    }
+    const folders = [poolFolder(root, 'gpu'), `${poolFolder(root, 'gpu')}/slots`, `${poolFolder(root, 'cpu')}/waiting`];
+    expect(folders.map((folder) => statSync(folder).mode & 0o777)).toEqual([0o700, 0o700, 0o700]);
   });
 
   it('are counted by a marker too: a program whose start was never written down holds its slot', async () => {

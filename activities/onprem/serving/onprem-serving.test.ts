@@ -259,6 +259,7 @@ describe('router', () => {
     const site = openSite();
     await site.ensureRouter(endpoint, newCall());
     const { adminPort, token } = site.process();
+    expect(token).toMatch(/^[0-9a-f]{48}$/);
     const ask = async (
       path: string,
       body?: string,

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
+import fs, {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
@@ -9,6 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -309,13 +310,21 @@ describe('request log', () => {
     expect(lines().map(({ key }) => key)).toEqual(['a']);
   });
 
-  it('removes its oldest files beyond the size that is kept', async () => {
-    const log = open({ rotateBytes: 200, keepBytes: 1_000 });
-    for (let i = 0; i < 50; i++) {
-      log.add(entry(`k${i}`));
-      await log.flush();
+  it('removes its oldest files beyond the size that is kept, in whatever order the file system lists them', async () => {
+    const { readdirSync: asIs } = fs;
+    Object.assign(fs, { readdirSync: (path: string) => asIs(path).toReversed() });
+    syncBuiltinESMExports();
+    try {
+      const log = open({ rotateBytes: 200, keepBytes: 1_000 });
+      for (let i = 0; i < 50; i++) {
+        log.add(entry(`k${i}`));
+        await log.flush();
+      }
+      await log.close();
+    } finally {
+      Object.assign(fs, { readdirSync: asIs });
+      syncBuiltinESMExports();
     }
-    await log.close();
     const kept = lines().map(({ key }) => key);
     expect(kept.length).toBeLessThan(15);
     expect(kept).toEqual(Array.from({ length: kept.length }, (_, i) => `k${50 - kept.length + i}`));
