@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { isAlive } from '@retempo/activities/processes';
+import { isAlive, type ProcessIdentity } from '@retempo/activities/processes';
 import { openCounters } from './counters.js';
 import { lifeOf, programPath, routerFiles } from './layout.js';
 import { startRouter } from './router.js';
@@ -24,12 +24,15 @@ describe('a router that is stopped', () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const router = await startRouter(files.folder, lifeOf(site.process()), () => undefined);
     const ids = Array.from({ length: 20 }, (_, i) => `unit-${i}`);
-    const { servers } = await (async () => {
+    let servers: readonly ProcessIdentity[];
+    try {
       await site.until((state) => state.versions['v1']?.ready === 1);
       const answers = await Promise.all(ids.map((id) => site.infer(logisticRequest(id, [[1, 0]]))));
       expect(answers.map(({ status }) => status)).toEqual(ids.map(() => 200));
-      return site.process();
-    })().finally(() => router.stop());
+      ({ servers } = site.process());
+    } finally {
+      await router.stop();
+    }
     expect(vi.getTimerCount()).toBe(0);
     vi.useRealTimers();
     expect([servers.length, servers.some(isAlive), site.process().stopped]).toEqual([1, false, true]);
