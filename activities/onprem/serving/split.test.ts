@@ -71,4 +71,22 @@ describe('stickyIndex', () => {
       expect(Math.abs(again - first.length * p)).toBeLessThan(4 * Math.sqrt(first.length * p * (1 - p)));
     }
   });
+
+  it('gives a unit the same place in every version of the program: an update in the middle of a release moves nobody', () => {
+    const places = Array.from({ length: 100 }, (_, i) => ({ version: `v${i}`, weight: 1 }));
+    // Computed by another program from the description of the hash.
+    for (const [key, ...expected] of [
+      ['', 94, 59],
+      ['a', 75, 64],
+      ['user-1', 4, 16],
+      ['user-2', 1, 94],
+      ['Łódź', 85, 4],
+      ['東京', 83, 28],
+      ['京東', 31, 48],
+      ['😀', 15, 10],
+    ] as const) {
+      const found = ['release-1', 'release-2'].map((salt) => stickyIndex(places, salt, key));
+      expect([key, ...found]).toEqual([key, ...expected]);
+    }
+  });
 });
