@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeChunked, readResponseHead, requestHeadReader } from './http-wire.js';
+import { ByteCollector, decodeChunked, encodeResponse, readResponseHead, requestHeadReader } from './http-wire.js';
 
 const read = requestHeadReader('x-unit');
 const withHeader = (line: string) => read(`GET / HTTP/1.1\r\nHost: x\r\n${line}`);
@@ -15,6 +15,10 @@ describe('request heads', () => {
     ['the same length twice', 'Content-Length: 1\r\nContent-Length: 1', 400],
   ])('are refused with %s', (_what, line, status) => {
     expect(withHeader(line)).toMatchObject({ status, message: expect.any(String) as string });
+  });
+
+  it('without a length are of requests without a body', () => {
+    expect(withHeader('Accept: */*')).toMatchObject({ length: 0 });
   });
 
   it('may say that a body is not compressed', () => {
@@ -68,6 +72,7 @@ describe('response heads', () => {
     ['HTTP/1.1 200 OK\r\nContent-Length:', null],
     [`HTTP/1.1 200 OK\r\nContent-Length: ${'1'.repeat(16)}`, null],
     ['HTTP/2 200\r\nContent-Length: 3', null],
+    ['HTTP/1.1 200 OK', null],
     ['no HTTP/1.1 200 OK\r\nContent-Length: 3', null],
   ])('%j', (text, head) => {
     expect(readResponseHead(text)).toEqual(head);
@@ -101,5 +106,63 @@ describe('chunked bodies', () => {
     ['a length without end', '1'.repeat(1_025)],
   ])('are refused with %s', (_what, text) => {
     expect(decoded(text)).toBeNull();
+  });
+});
+
+describe('bytes of a connection', () => {
+  const bytes = (text: string) => Buffer.from(text);
+
+  it('come on at once, as they are, when nothing is held and nothing more is needed', () => {
+    const received = new ByteCollector();
+    const chunk = bytes('whole');
+    expect(received.add(chunk)).toBe(chunk);
+    expect(received.held).toBe(0);
+  });
+
+  it('are held until as many are there as are needed, and joined once', () => {
+    const received = new ByteCollector();
+    received.keep(bytes('ab'), 6);
+    expect([received.add(bytes('cd')), received.add(bytes('e')), received.held]).toEqual([undefined, undefined, 5]);
+    expect(received.add(bytes('fg'))?.toString()).toBe('abcdefg');
+    // Of what was handed over nothing is left, neither bytes nor how many were needed.
+    expect(received.held).toBe(0);
+    expect(received.add(bytes('h'))?.toString()).toBe('h');
+    received.push(bytes('i'));
+    expect(received.add(bytes('j'))?.toString()).toBe('ij');
+    expect([received.take().toString(), received.held]).toEqual(['', 0]);
+  });
+
+  it('are waited for also when none of them is there yet', () => {
+    const received = new ByteCollector();
+    received.keep(bytes(''), 3);
+    expect([received.held, received.add(bytes('a')), received.held]).toEqual([0, undefined, 1]);
+    expect(received.add(bytes('bc'))?.toString()).toBe('abc');
+    received.keep(bytes(''), 2);
+    expect(received.add(bytes('abc'))?.toString()).toBe('abc');
+    expect(received.add(bytes('d'))?.toString()).toBe('d');
+  });
+
+  it('that stay when others are taken out are the next ones', () => {
+    const received = new ByteCollector();
+    received.push(bytes('first'));
+    received.push(bytes('second'));
+    const all = received.take();
+    received.keep(all.subarray(5), 1);
+    received.push(bytes('third'));
+    expect([received.held, received.take().toString()]).toEqual([11, 'secondthird']);
+  });
+});
+
+describe('responses', () => {
+  it.each([
+    [200, true, '', 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'],
+    [
+      299,
+      false,
+      'x-a: b\r\n',
+      'HTTP/1.1 299 Status\r\ncontent-type: application/json\r\ncontent-length: 2\r\nx-a: b\r\nconnection: close\r\n\r\n{}',
+    ],
+  ] as const)('%s, kept: %s', (status, keepAlive, extra, text) => {
+    expect(encodeResponse(status, Buffer.from('{}'), { keepAlive, extra }).toString()).toBe(text);
   });
 });
