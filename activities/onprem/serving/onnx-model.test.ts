@@ -101,6 +101,15 @@ describe('a model that is not served', () => {
     await expect(answerOf(await deployed(files))).rejects.toThrow(says);
   });
 
+  it('of a model, only what is fixed in its shapes is asked of requests', async () => {
+    const { inputs, outputs } = await loadOnnxModel(folder(), await deployed({ 'model.onnx': whole }));
+    expect(inputs).toEqual([
+      { name: 'x', datatype: 'FP32', shape: [null, 1] },
+      { name: 'category', datatype: 'INT64', shape: [null] },
+    ]);
+    expect(outputs).toEqual([{ name: 'probability', datatype: 'FP32', shape: [null, 1] }]);
+  });
+
   it('of a model, only the outputs that were asked for are given', async () => {
     const model = await loadOnnxModel(folder(), await deployed({ 'model.onnx': echoModel() }));
     const inputs = model.inputs.map(({ name, datatype }) => ({ name, datatype, shape: [0], data: [] }));

@@ -36,6 +36,11 @@ describe('inference requests', () => {
     ['wrong rank', { inputs: [{ ...x, shape: [2] }, city] }, 'shape must be [-1, 2], got [2]'],
     ['wrong size', { inputs: [{ ...x, shape: [1, 3] }, city] }, 'shape must be [-1, 2], got [1, 3]'],
     ['negative size', { inputs: [{ ...x, shape: [-1, 2] }, city] }, 'array of whole numbers'],
+    ['half a size', { inputs: [{ ...x, shape: [0.5, 2] }, city] }, 'array of whole numbers'],
+    ['a text for a size', { inputs: [{ ...x, shape: ['1', 2] }, city] }, 'array of whole numbers'],
+    ['no shape', { inputs: [{ ...x, shape: undefined }, city] }, 'array of whole numbers'],
+    ['a text for a shape', { inputs: [{ ...x, shape: '12' }, city] }, 'array of whole numbers'],
+    ['null for an input', { inputs: [null] }, 'needs a name'],
     ['too few values', { inputs: [{ ...x, data: [1] }, city] }, 'needs 2 values, got 1'],
     ['huge shape', { inputs: [{ ...x, shape: [1e9, 2] }, city] }, 'needs 2000000000 values, got 2'],
     ['no data', { inputs: [{ ...x, data: undefined }, city] }, 'data must be an array'],
@@ -52,6 +57,16 @@ describe('inference requests', () => {
   it.each(wrong)('says what is wrong: %s', (_name, body, message) => {
     expect(() => readInferRequest(body, model)).toThrow(BadRequest);
     expect(() => readInferRequest(body, model)).toThrow(message);
+  });
+
+  it('says only the beginning of what a caller sent', () => {
+    const long = 'x'.repeat(10_000);
+    for (const inputs of [
+      [{ ...x, datatype: long }, city],
+      [x, city, { ...x, name: long }],
+    ]) {
+      expect(() => readInferRequest({ inputs }, model)).toThrow(/"x{60,80}".{0,40}$/);
+    }
   });
 
   it('is not brought down by deep nesting', () => {
