@@ -372,5 +372,10 @@ describe('site', () => {
       const input = { key: 'k', endpoint, version, artifact, epoch: 1 };
       await expect(site.serving.deploy(input, newCall())).rejects.toMatchObject({ class: 'InvalidSpec' });
     }
+    // Of a long one only the beginning is told.
+    const version = 'x'.repeat(10_000);
+    const input = { key: 'k', endpoint, version, artifact, epoch: 1 };
+    await expect(site.serving.describe(version, newCall())).rejects.toThrow(/, got "x{79}$/);
+    await expect(site.serving.deploy(input, newCall())).rejects.toThrow(/: "x{79} is not a version id/);
   });
 });
