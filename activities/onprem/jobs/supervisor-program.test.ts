@@ -36,6 +36,9 @@ describe('the program of a supervisor', () => {
     expect(await endOf(supervisor)).toBe(0);
     expect(pids()).toEqual([]);
     expect(outcomeOf(key)?.result).toBe('stopped');
+    // What only the program needed is gone with it.
+    const { work, temporary, output } = jobPaths(root, key);
+    expect([work, temporary, output].map((path) => existsSync(path))).toEqual([false, false, true]);
     const lines = readFileSync(journalPath(root), 'utf8').trimEnd().split('\n');
     const events = lines.map((line) => JSON.parse(line) as { readonly key: string }).filter((line) => line.key === key);
     expect(identity?.pid).toBe(program);

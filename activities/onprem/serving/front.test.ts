@@ -58,6 +58,8 @@ describe('data port', () => {
     const whole = await talk(port, [text]);
     const single = await talk(port, text.split(''));
     for (const answer of [whole, single]) {
+      // Only the last one is told to be the last one.
+      expect(answer.split('connection: close').map((part) => part.includes('third'))).toEqual([false, true]);
       expect(
         [...answer.matchAll(/"body":"(\w+)","wanted":("\w+"|null)/g)].map(([, body, wanted]) => [body, wanted])
       ).toEqual([

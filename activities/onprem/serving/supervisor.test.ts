@@ -145,6 +145,40 @@ describe('supervisor of a model server: health', () => {
     await startsAfter(200);
   });
 
+  it('ends one whose answers are none that anybody understands', async () => {
+    const { asked } = await standIn();
+    supervise('elsewhere');
+    for (const looks of [1, 2, 3]) {
+      await until('it is asked', () => asked.length === looks);
+      const timers = vi.getTimerCount();
+      asked.at(-1)?.end('neither health nor JSON');
+      if (looks === 3) break;
+      await until('the supervisor has taken notice', () => vi.getTimerCount() === timers + 1);
+      expect([reasons, supervised?.isReady()]).toEqual([[], false]);
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    await ends(1);
+    expect(reasons[0]).toMatch(/^the model server hangs \(Unexpected token .*is not valid JSON\) and is started again/);
+    become('serve');
+    await startsAfter(200);
+    await until('it is ready', () => supervised?.isReady() === true);
+  });
+
+  it('ends one that takes no connection where it says that it listens', async () => {
+    await standIn();
+    server?.close();
+    await once(server as Server, 'close');
+    supervise('elsewhere');
+    for (let looks = 1; looks < 3; looks += 1) {
+      // The minute for the start, and the second to the next look.
+      await until('the supervisor has taken notice', () => vi.getTimerCount() === 2);
+      expect(reasons).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    await ends(1);
+    expect(reasons[0]).toContain('the model server hangs (connect ECONNREFUSED');
+  });
+
   it('gives no traffic to one that has ended, whatever is answered in its name afterwards', async () => {
     const { asked } = await standIn();
     supervise('elsewhere');
