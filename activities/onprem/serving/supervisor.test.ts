@@ -145,20 +145,28 @@ describe('supervisor of a model server: health', () => {
     await startsAfter(200);
   });
 
-  it('ends one whose answers are none that anybody understands', async () => {
+  it.each<readonly [what: string, respond: (response: ServerResponse | undefined) => void, reason: RegExp]>([
+    ['no JSON', (response) => response?.end('well'), /Unexpected token .*is not valid JSON/],
+    [
+      'cut off in the middle',
+      (response) => response?.writeHead(200, { 'content-length': 100 }).write('{', () => response.destroy()),
+      /aborted/,
+    ],
+  ])('ends one whose answers are %s', async (_what, respond, reason) => {
     const { asked } = await standIn();
     supervise('elsewhere');
     for (const looks of [1, 2, 3]) {
       await until('it is asked', () => asked.length === looks);
       const timers = vi.getTimerCount();
-      asked.at(-1)?.end('neither health nor JSON');
+      respond(asked.at(-1));
       if (looks === 3) break;
       await until('the supervisor has taken notice', () => vi.getTimerCount() === timers + 1);
       expect([reasons, supervised?.isReady()]).toEqual([[], false]);
       await vi.advanceTimersByTimeAsync(1_000);
     }
     await ends(1);
-    expect(reasons[0]).toMatch(/^the model server hangs \(Unexpected token .*is not valid JSON\) and is started again/);
+    expect(reasons[0]).toMatch(reason);
+    expect(reasons[0]).toMatch(/^the model server hangs \(.*\) and is started again/);
     become('serve');
     await startsAfter(200);
     await until('it is ready', () => supervised?.isReady() === true);
