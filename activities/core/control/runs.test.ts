@@ -39,6 +39,8 @@ interface Played {
 function serverOf(workflows: Readonly<Record<string, Played>>): Client {
   const answer = <T>(id: string, of: (played: Played) => T): Promise<T> => {
     const played = workflows[id];
+    // Who asks for no workflow at all is no longer asking about this run.
+    if (typeof id !== 'string') return Promise.reject(new Error('asked for a workflow without an id'));
     return played === undefined || played.error !== undefined
       ? Promise.reject(played?.error ?? gone)
       : Promise.resolve(of(played));
@@ -87,11 +89,18 @@ describe('keeping a run beyond the retention of the server', () => {
   const folder = 'histories/models/m/runs/7-0000abcd';
   const historyWith = (...children: readonly string[]) =>
     historyFromJSON({
-      events: children.map((workflowId, index) => ({
-        eventId: String(index + 1),
-        eventType: 'EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED',
-        startChildWorkflowExecutionInitiatedEventAttributes: { workflowId, workflowType: { name: 'training' } },
-      })),
+      events: [
+        {
+          eventId: '1',
+          eventType: 'EVENT_TYPE_WORKFLOW_EXECUTION_STARTED',
+          workflowExecutionStartedEventAttributes: {},
+        },
+        ...children.map((workflowId, index) => ({
+          eventId: String(index + 2),
+          eventType: 'EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED',
+          startChildWorkflowExecutionInitiatedEventAttributes: { workflowId, workflowType: { name: 'training' } },
+        })),
+      ],
     });
   const exporting = (client: Client, id = releaseId) =>
     exportRun({ client, registry, store }, { model: 'm', releaseId: id, decisions }, call());
@@ -108,7 +117,7 @@ describe('keeping a run beyond the retention of the server', () => {
 
   it('keeps its decisions, its history and those of its children', async () => {
     await exporting(serverOf({ [releaseId]: { history: historyWith('a', 'b') }, a: {}, b: {} }));
-    expect(await kept()).toEqual([`${folder}/0-training.json`, `${folder}/1-training.json`, `${folder}/release.json`]);
+    expect(await kept()).toEqual([`${folder}/1-training.json`, `${folder}/2-training.json`, `${folder}/release.json`]);
     expect(await textOf(`${folder}/release.json`)).toContain('"workflowId"');
     expect((await registry.readDocument('models/m/runs/7-0000abcd/record', call()))?.value).toEqual({
       v: 1,
@@ -123,7 +132,7 @@ describe('keeping a run beyond the retention of the server', () => {
     ['as a call', grpc(5)],
   ])('leaves out what the server has deleted, told %s, and keeps the rest', async (_how, error) => {
     await exporting(serverOf({ [releaseId]: { history: historyWith('a', 'b') }, a: { error }, b: {} }));
-    expect(await kept()).toEqual([`${folder}/1-training.json`, `${folder}/release.json`]);
+    expect(await kept()).toEqual([`${folder}/2-training.json`, `${folder}/release.json`]);
     await expect(exporting(serverOf({ [releaseId]: { error } }))).resolves.toBeUndefined();
   });
 
