@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { pbkdf2 } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { describe, expect, it } from 'vitest';
 
-import { numberOf, numberOrNull, textOf, withEngine } from './engine.js';
+import { numberOf, numberOrNull, openEngine, textOf, withEngine } from './engine.js';
 
 const program = new URL('../dist/data/engine.js', import.meta.url).href;
 
@@ -71,5 +73,59 @@ describe('an answer of the engine', () => {
     });
     await expect(asking).rejects.toMatchObject({ class: 'Cancelled' });
     await expect(withEngine({}, call, () => Promise.resolve(1))).rejects.toMatchObject({ class: 'Cancelled' });
+  });
+});
+
+describe('what an engine leaves', () => {
+  /** Runs a program of its own that has `withEngine` and the count of its `threads`; it has to end by itself. */
+  const ended = (script: string) => {
+    const before = `
+      import { readdirSync } from 'node:fs';
+      import { withEngine } from ${JSON.stringify(program)};
+      const controller = new AbortController();
+      const call = { signal: controller.signal, deadlineMs: Date.now() + 3_600_000 };
+      const threads = () => process.platform === 'linux' ? readdirSync('/proc/self/task').length : 0;
+      const ask = (sql) => withEngine({ threads: 4 }, call, (engine) => engine.rows(sql));`;
+    return spawnSync(process.execPath, ['--input-type=module', '-e', before + script], {
+      encoding: 'utf8',
+      timeout: 60_000,
+    });
+  };
+
+  it('is no thread, no ear for the end of the call, and nothing that keeps the process alive', () => {
+    const { stdout, stderr, status } = ended(`
+      import { getEventListeners } from 'node:events';
+      await ask('SELECT 1');
+      const before = threads();
+      for (let i = 0; i < 5; i++) await ask('SELECT 1');
+      console.log(threads() - before, getEventListeners(controller.signal, 'abort').length);
+      // Somebody gives the call up when its work is long done.
+      controller.abort();`);
+    expect({ stdout, stderr, status }).toEqual({ stdout: '0 0\n', stderr: '', status: 0 });
+  });
+
+  it('is nothing that goes on after a call that was given up in the middle', () => {
+    const { stdout, stderr, status } = ended(`
+      const endless = 'SELECT sum(sqrt(a.i * b.i)) FROM range(10000000) a(i), range(10000000) b(i)';
+      const asking = ask(endless).catch((error) => error.class);
+      setTimeout(() => controller.abort(), 30);
+      console.log(await asking);`);
+    expect({ stdout, stderr, status }).toEqual({ stdout: 'Cancelled\n', stderr: '', status: 0 });
+  });
+
+  it('is no folder, also when it cannot start; closing it twice is once', async () => {
+    const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`retempo-data-${process.pid}-`));
+    const before = folders();
+    await expect(openEngine({ memoryLimit: 'lots' })).rejects.toMatchObject({
+      class: 'InvalidSpec',
+      message: expect.stringMatching(/^the data engine cannot start with lots: /) as string,
+    });
+    await expect(openEngine({ threads: -1 })).rejects.toThrow('cannot start with the default memory limit: ');
+    expect(folders()).toEqual(before);
+    const engine = await openEngine();
+    expect(folders()).toHaveLength(before.length + 1);
+    engine.close();
+    engine.close();
+    expect(folders()).toEqual(before);
   });
 });

@@ -263,9 +263,9 @@ export async function requireUniqueKeys(
   throwProblems(problems);
 }
 
-/** Up to three keys for a message; long ones are cut. */
+/** Keys for a message, as many as were selected; long ones are cut. */
 export function keyList(keys: unknown): string {
-  const shown = Array.isArray(keys) ? keys.slice(0, 3) : [];
+  const shown: readonly unknown[] = Array.isArray(keys) ? keys : [];
   return shown.map((key) => JSON.stringify(String(key).slice(0, 64))).join(', ');
 }
 
