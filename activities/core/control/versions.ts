@@ -93,7 +93,7 @@ export async function getPreviousChampion(
   const current = history.at(-1)?.version;
   // Before it was champion for the first time: going back twice never goes forward to what was rolled back.
   const first = history.findIndex(({ version }) => version === current);
-  const previous = first > 0 ? history[first - 1] : undefined;
+  const previous = history[first - 1];
   return previous === undefined ? null : readVersion(registry, model, previous.version, call);
 }
 

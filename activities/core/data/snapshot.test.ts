@@ -163,7 +163,7 @@ describe('snapshotData', () => {
     const day = (row: PlainRow) => Number(row.at.slice(8, 10));
     await expect(attempt(rows.filter((row) => day(row) < 9 || day(row) > 11))).rejects.toMatchObject({
       class: 'NotFound',
-      message: expect.stringMatching(/the evaluate window \[2001-01-09.*has 0 rows/) as string,
+      message: expect.stringMatching(/the evaluate window \[2001-01-09.*has 0 rows: needed is at least one$/) as string,
     });
     await expect(attempt(rows.map((row) => (day(row) > 8 ? { ...row, late: null } : row)))).rejects.toMatchObject({
       class: 'NotFound',
