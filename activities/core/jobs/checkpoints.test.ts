@@ -247,16 +247,31 @@ describe('checkpoints', () => {
     }
   });
 
-  it('the same checkpoint again writes nothing; a record of it that is far too large is none', async () => {
+  it('the same checkpoint again writes nothing', async () => {
     const key = `${checkpointPrefix(step.releaseId, step.step)}/latest.json`;
     await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 1 }, call);
     const head = await store.head(key, call);
     await publishCheckpoint(store, step, { ref: ref('1'), savedAtMs: 2 }, call);
     expect(await store.head(key, call)).toEqual(head);
-    const latest = JSON.stringify({ v: 1, ref: ref('1'), savedAtMs: 1, more: 'x'.repeat(64 * 1024) });
-    await store.put(key, Buffer.from(latest), { ifVersion: head!.version }, call);
-    expect(await find()).toBeNull();
   });
+
+  it.each([
+    ['far too large', JSON.stringify({ v: 1, ref: ref('1'), savedAtMs: 1, more: 'x'.repeat(64 * 1024) })],
+    ['cut', JSON.stringify({ v: 1, ref: ref('1'), savedAtMs: 1 }).slice(0, -1)],
+    ['empty', ''],
+    ['nothing', 'null'],
+    ['without a checkpoint', JSON.stringify({ v: 1, savedAtMs: 1 })],
+    ['without a time', JSON.stringify({ v: 1, ref: ref('1') })],
+  ])(
+    'a record that is %s keeps no run from going on: it is none, and the next checkpoint replaces it',
+    async (_, text) => {
+      const key = `${checkpointPrefix(step.releaseId, step.step)}/latest.json`;
+      await store.put(key, Buffer.from(text), { ifAbsent: true }, call);
+      expect(await find()).toBeNull();
+      await publishCheckpoint(store, step, { ref: ref('2'), savedAtMs: 1 }, call);
+      expect(await find()).toEqual(ref('2'));
+    }
+  );
 
   it('the newest of several stores counts; a store that is gone is waited for, then left out', async () => {
     const other = newStore('other');

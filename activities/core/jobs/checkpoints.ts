@@ -39,19 +39,30 @@ export const checkpointPrefix = (releaseId: string, step: string): string => `${
 
 const latestKey = (releaseId: string, step: string): string => `${checkpointPrefix(releaseId, step)}/latest.json`;
 
+/** Null for a damaged record: a run goes on without it, and the next checkpoint replaces it. */
+function latestOf(text: string): LatestCheckpoint | null {
+  try {
+    const latest = JSON.parse(text) as Partial<LatestCheckpoint> | null;
+    return latest?.ref === undefined ? null : (latest as LatestCheckpoint);
+  } catch {
+    return null;
+  }
+}
+
+/** What the store names the newest, and the version of that record; null without one. */
 async function readLatest(
   store: ArtifactStore,
   key: string,
   call: Call
-): Promise<{ readonly latest: LatestCheckpoint; readonly version: string } | null> {
+): Promise<{ readonly latest: LatestCheckpoint | null; readonly version: string } | null> {
   for (let round = 1; ; round += 1) {
     const head = await store.head(key, call);
-    if (head === null || head.size > maxDocumentBytes) return null;
+    if (head === null) return null;
+    if (head.size > maxDocumentBytes) return { latest: null, version: head.version };
     try {
       const chunks: Uint8Array[] = [];
       for await (const chunk of store.read(key, { version: head.version }, call)) chunks.push(chunk);
-      const latest = JSON.parse(Buffer.concat(chunks).toString('utf8')) as LatestCheckpoint;
-      return { latest, version: head.version };
+      return { latest: latestOf(Buffer.concat(chunks).toString('utf8')), version: head.version };
     } catch (error) {
       // Somebody has published a newer one, or deleted them all, between the two calls.
       const raced = isPortError(error) && (error.class === 'Conflict' || error.class === 'NotFound');
@@ -71,10 +82,9 @@ export async function publishCheckpoint(
   const bytes = Buffer.from(JSON.stringify({ v: 1, ...checkpoint } satisfies LatestCheckpoint));
   for (let round = 1; ; round += 1) {
     const current = await readLatest(store, key, call);
-    if (current !== null) {
-      if (current.latest.ref.digest === checkpoint.ref.digest || current.latest.savedAtMs >= checkpoint.savedAtMs)
-        return;
-    }
+    const latest = current?.latest ?? null;
+    if (latest !== null && (latest.ref.digest === checkpoint.ref.digest || latest.savedAtMs >= checkpoint.savedAtMs))
+      return;
     try {
       await store.put(key, bytes, current === null ? { ifAbsent: true } : { ifVersion: current.version }, call);
       return;
@@ -212,7 +222,8 @@ export async function findNewestCheckpoint(
   for (const store of stores) {
     try {
       const found = await calls.read('read latest checkpoint', (call) => readLatest(store, key, call));
-      if (found !== null && found.latest.savedAtMs > (newest?.savedAtMs ?? -1)) newest = found.latest;
+      const latest = found?.latest ?? null;
+      if (latest !== null && latest.savedAtMs > (newest?.savedAtMs ?? -1)) newest = latest;
     } catch (error) {
       broken += 1;
       if (!isPortError(error) || !skipBroken || broken === stores.length) throw error;
