@@ -191,6 +191,18 @@ describe('openSource', () => {
     expect(await read(join(partition, 'a[b]?parquet'))).toEqual([2]);
     expect(await read(join(folder, '**', 'a*.parquet').replace('**', 'year=*'))).toEqual([1, 2]);
   });
+
+  it('reads several sources as one, a file that two of them name only once', async () => {
+    const [first, second] = [join(folder, 'several-1.parquet'), join(folder, 'several-2.parquet')];
+    await writeRows(first, { a: 'INTEGER' }, [{ a: 1 }]);
+    await writeRows(second, { a: 'INTEGER' }, [{ a: 2 }]);
+    await withEngine({}, undefined, async (engine) => {
+      const opened = await openSource(engine, [second, pathToFileURL(first).href, join(folder, 'several-*.parquet')]);
+      expect(opened.files).toEqual([first, second]);
+      const [row] = await engine.rows(`SELECT count(*) AS n, sum(a)::INTEGER AS a FROM ${opened.relation}`);
+      expect(row).toEqual({ n: 2, a: 3 });
+    });
+  });
 });
 
 describe('didYouMean', () => {
