@@ -115,19 +115,25 @@ describe('the champion', () => {
       await expect(name(first, expected)).rejects.toMatchObject({
         type: 'Retempo.ChampionMismatch',
         nonRetryable: true,
-        message: expect.stringContaining(second),
+        message: `the champion of m should be ${expected ?? 'none'} but the registry names ${second}; look at who changed it, then start the release again`,
       });
     }
     expect((await read()).champion?.version).toBe(second);
   });
 
-  it('a store that is down says nothing about who is champion: it is tried again', async () => {
+  it('a store that is down says nothing about who is champion: it is tried again; one that was faster does', async () => {
     const first = await registered(1);
     const second = await registered(2);
     const down = new PortError('ServiceFault', 'down');
     const failing: Registry = { ...registry, setAlias: () => Promise.reject(down) };
     const input = { model: 'm', version: first, expected: second, releaseId: 'r', reason: 'promoted' };
     await expect(setChampion(failing, input, call())).rejects.toBe(down);
+    // Somebody was faster, between the look and the change: who it is has not been seen.
+    const raced: Registry = { ...registry, setAlias: () => Promise.reject(new PortError('Conflict', 'changed')) };
+    await expect(setChampion(raced, input, call())).rejects.toMatchObject({
+      type: 'Retempo.ChampionMismatch',
+      message: expect.stringContaining(`should be ${second} but the registry names another one;`) as string,
+    });
   });
 
   it('repeating a change is harmless, whatever was expected', async () => {
