@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ArmCounts, ReleaseSpec } from '@retempo/workflows/contracts';
-import { judgeLook, withStep, type Judged, type Judgement, type StepCounts } from './guardrails.js';
+import { asIncomplete, judgeLook, withStep, type Judged, type Judgement, type StepCounts } from './guardrails.js';
 import { testRelease } from './release.test.util.js';
 
 const limits = { worseThan: 1, safeBelow: 2, ignoreBelow: 0.01, overdispersion: 1 };
@@ -242,12 +242,38 @@ describe('one look', () => {
     const baked: ReleaseSpec = { ...release, holdbackPercent: 10 };
     expect(last(baked, [step(50, arm(4_000), arm(4_000))]).reasons.at(-1)).toContain('advance to 90 %');
     expect(last(baked, [step(25, arm(4_000), arm(12_000))]).reasons.at(-1)).toContain('advance to 50 %');
+    // The numbers first, at the end too.
+    const { reasons } = last(release, [step(100, arm(8_000, 8), arm(8_000, 8))]);
+    expect([reasons[0], reasons.at(-1)]).toEqual([
+      expect.stringMatching(/^errors: /),
+      expect.stringContaining('promote'),
+    ]);
   });
 
   it('unbounded ends are null, so that what is stored is JSON', () => {
     const judgement = last(release, [step(5, arm(3), arm(57))]);
     expect(judgement.checks[0]).toMatchObject({ upper: null });
     expect(JSON.parse(JSON.stringify(judgement))).toEqual(judgement);
+  });
+});
+
+describe('what is told of a check', () => {
+  it('its estimate lies between its bounds; without data there is none', () => {
+    const { estimate, lower, upper } = last(release, [step(5, arm(400, 40), arm(7_600, 76))]).checks[0]!;
+    expect(estimate).toBeGreaterThan(lower!);
+    expect(estimate).toBeLessThan(upper!);
+    expect(last(release, [step(5, null, arm(7_600))]).checks[0]!.estimate).toBeNull();
+  });
+
+  it('8: of counts that are still to come nothing has passed; what has no data has none', () => {
+    const counts = step(5, arm(400, 0, { slow: null }), arm(7_600, 8, { slow: null }));
+    const complete = last(withSlow, [counts]);
+    expect(verdicts(complete)).toEqual({ errors: 'pass', slow: 'noData' });
+    const { action, checks, reasons } = asIncomplete(complete, '2026-01-01T00:00:00.000Z');
+    const why = 'counts are complete until 2026-01-01T00:00:00.000Z only';
+    const [errors, slow] = complete.checks;
+    expect([action, reasons]).toEqual(['continue', [why, ...complete.reasons]]);
+    expect(checks).toEqual([{ ...errors, verdict: 'inconclusive', reason: `${why}; so far ${errors!.reason}` }, slow]);
   });
 });
 
