@@ -117,6 +117,24 @@ describe('describeSource', () => {
     ]);
   });
 
+  it('finds the columns of Parquet files by name, in whatever order each has them', async () => {
+    await writeRows(join(folder, 'order-1.parquet'), { a: 'INTEGER', b: 'INTEGER' }, [{ a: 1, b: 10 }]);
+    await writeRows(join(folder, 'order-2.parquet'), { b: 'INTEGER', a: 'INTEGER' }, [{ a: 2, b: 20 }]);
+    await withEngine({}, undefined, async (engine) => {
+      const { relation } = await openSource(engine, join(folder, 'order-*.parquet'));
+      const [row] = await engine.rows(`SELECT sum(a)::INTEGER AS a, sum(b)::INTEGER AS b FROM ${relation}`);
+      expect(row).toEqual({ a: 3, b: 30 });
+    });
+  });
+
+  it('names no more than five of the columns that differ', async () => {
+    writeFileSync(join(folder, 'wide-1.csv'), 'a,b,c,d,e,f,g\n1,2,3,4,5,6,7\n');
+    writeFileSync(join(folder, 'wide-2.csv'), 'g\n7\n');
+    await expect(describeSource({ source: join(folder, 'wide-*.csv') })).rejects.toThrow(
+      /they differ in `a`, `b`, `c`, `d`, `e`$/
+    );
+  });
+
   it('says what is wrong with a source that has no rows', async () => {
     const empty = await writeRows(join(folder, 'none-yet.parquet'), PLAIN_COLUMNS, []);
     expect(await describeSource({ source: empty })).toMatchObject({ rows: 0 });
