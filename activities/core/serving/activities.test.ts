@@ -69,6 +69,7 @@ const healthy = (): World => ({
 
 function play(world: World) {
   const written: Parameters<ServingBackend['setTraffic']>[0][] = [];
+  const ordered: (readonly [string, object])[] = [];
   const asked: Parameters<MetricsSource['readArms']>[0][] = [];
   const serving: ServingBackend = {
     capabilities: { fence: 'revision', deployBlocksTraffic: false, maxVersions: 9, mirror: false, lease: world.lease },
@@ -77,8 +78,8 @@ function play(world: World) {
       written.push(change);
       return Promise.resolve({ revision: '7' });
     },
-    deploy: () => Promise.resolve(),
-    retire: () => Promise.resolve(),
+    deploy: (order) => Promise.resolve(void ordered.push(['deploy', order])),
+    retire: (order) => Promise.resolve(void ordered.push(['retire', order])),
   };
   const metrics: MetricsSource = {
     capabilities: { lagMs: 0, periodMs: 1, slow: 'exact' },
@@ -100,7 +101,7 @@ function play(world: World) {
     const activity = activities[name] as (input: typeof of) => ReturnType<ServingActivities[K]>;
     return environment.run(activity as (input: typeof of) => Promise<never>, of) as ReturnType<ServingActivities[K]>;
   };
-  return { run, written, asked };
+  return { run, written, ordered, asked };
 }
 const document = async () =>
   (await registry.readDocument<{ looks: { look: number; action: string; steps: unknown[] }[] }>(
@@ -213,6 +214,20 @@ describe('observe', () => {
     expect(later).toMatchObject({ action: 'continue', judged: clear.judged });
   });
 
+  it.each<readonly [string, World['arms']]>([
+    ['neither', {}],
+    ['the candidate only', { v2: arm(400) }],
+    ['the champion only', { v1: arm(7_600, 8) }],
+  ])('8: a source that has counts of %s gives no data, not none', async (_, arms) => {
+    const { run } = play({ ...healthy(), arms });
+    expect(await run('observe', input)).toMatchObject({
+      action: 'continue',
+      requests: 'v2' in arms ? 400 : 0,
+      checks: [{ name: 'errors', verdict: 'noData' }],
+      judged: { steps: [{ weight: 5, revision: '7', candidate: arms['v2'] ?? null, champion: arms['v1'] ?? null }] },
+    });
+  });
+
   it('8: a wrong split in counts that are not complete holds nothing: the rest may be on its way', async () => {
     const { run } = play({ ...healthy(), arms: { v1: arm(4_000), v2: arm(4_000) }, complete: false });
     expect((await run('observe', input)).action).toBe('continue');
@@ -256,6 +271,18 @@ describe('other serving activities', () => {
     await expect(down.run('describeEndpoint', { endpoint: 'flights' })).rejects.toMatchObject({
       type: 'Retempo.ServiceFault',
     });
+  });
+
+  it('hands a version to the backend, to deploy it and to end it, as it was asked for', async () => {
+    const { run, ordered } = play(healthy());
+    const order = { key: 'k', endpoint: 'flights', version: 'v2', epoch: 3 };
+    const artifact = { v: 1, uri: 'file:///a/', digest: `sha256:${'a'.repeat(64)}`, bytes: 1 } as const;
+    await run('deployVersion', { ...order, artifact });
+    await run('retireVersion', order);
+    expect(ordered).toEqual([
+      ['deploy', { ...order, artifact }],
+      ['retire', order],
+    ]);
   });
 
   it('passes a lease on only when there is one', async () => {
