@@ -10,11 +10,16 @@ const ref: JobRef = { v: 1, site: 'test.site', id: 'id', key: 'key' };
 const ended: JobState = { phase: 'ended', outcome: { result: 'succeeded', message: '' } };
 
 /** A backend whose `describe` gives these answers one after another, and then the last one for ever. */
-function scripted(answers: readonly (JobState | PortError)[], find: 'strong' | 'eventual' = 'strong'): JobBackend {
+function scripted(answers: readonly (JobState | PortError)[], consistencyMs = 0): JobBackend {
   let index = 0;
   const refuse = () => Promise.reject(new PortError('NotFound', 'nothing here'));
   return {
-    capabilities: { create: 'name', find, consistencyMs: find === 'strong' ? 0 : 100, stop: 'confirmed' },
+    capabilities: {
+      create: 'name',
+      find: consistencyMs === 0 ? 'strong' : 'eventual',
+      consistencyMs,
+      stop: 'confirmed',
+    },
     find: refuse,
     create: refuse,
     requestStop: refuse,
@@ -35,7 +40,7 @@ async function wait(
   options: {
     readonly queuedLimitMs?: number;
     readonly details?: unknown;
-    readonly find?: 'strong' | 'eventual';
+    readonly consistencyMs?: number;
     readonly cancelAfterMs?: number;
   } = {}
 ) {
@@ -46,7 +51,7 @@ async function wait(
   );
   environment.on('heartbeat', (details: WaitDetails) => beats.push(details));
   const activities = createJobActivities({
-    backend: scripted(answers, options.find),
+    backend: scripted(answers, options.consistencyMs),
     store: {} as ArtifactStore,
     owner: 'us',
     describeRelease: () => Promise.resolve('open'),
@@ -130,9 +135,9 @@ describe('awaitJob', () => {
 
   it('a job that is not there is lost, on an eventual lookup only after its delay', async () => {
     expect((await wait([trouble('NotFound')])).outcome).toMatchObject({ result: 'lost', class: 'NotFound' });
-    const late = await wait([trouble('NotFound'), { phase: 'running' }, ended], { find: 'eventual' });
+    const late = await wait([trouble('NotFound'), { phase: 'running' }, ended], { consistencyMs: 3_600_000 });
     expect(late.outcome.result).toBe('succeeded');
-    expect((await wait([trouble('NotFound')], { find: 'eventual' })).outcome.result).toBe('lost');
+    expect((await wait([trouble('NotFound')], { consistencyMs: 100 })).outcome.result).toBe('lost');
   });
 
   it('cancellation ends the waiting', async () => {
