@@ -165,9 +165,10 @@ describe('withEngine', () => {
     await withEngine({}, undefined, async (engine) => {
       expect(spilled()).toHaveLength(1);
       const [settings] = await engine.rows(
-        `SELECT current_setting('autoinstall_known_extensions') AS i, current_setting('autoload_known_extensions') AS l, current_setting('TimeZone') AS z`
+        `SELECT current_setting('autoinstall_known_extensions') AS i, current_setting('autoload_known_extensions') AS l, current_setting('TimeZone') AS z, current_setting('temp_directory') AS t`
       );
-      expect(settings).toEqual({ i: false, l: false, z: 'UTC' });
+      // What does not fit into memory goes nowhere else: not into the folder that the worker was started in.
+      expect(settings).toEqual({ i: false, l: false, z: 'UTC', t: join(tmpdir(), spilled()[0]!) });
       await expect(engine.rows(`SELECT * FROM read_csv('http://127.0.0.1:1/a.csv')`)).rejects.toMatchObject({
         message: expect.stringContaining('httpfs') as string,
       });
