@@ -6,7 +6,7 @@ import type { ArtifactRef } from '@retempo/workflows/contracts';
 import type { ArtifactStore, Call } from '../ports/index.js';
 import { createFileStore } from './file-store.js';
 import { partSizeBytes } from './part-size.js';
-import { openArtifact, readVerified } from './read.js';
+import { checkListing, openArtifact, readVerified } from './read.js';
 import { sealFolder } from './seal.js';
 import { createStores } from './stores.js';
 
@@ -93,4 +93,36 @@ it('nobody waits for it any more: it ends between two parts', async () => {
   const take = () => Promise.resolve(controller.abort());
   await expect(readVerified(artifact, call(controller.signal), take, 1)).rejects.toMatchObject({ class: 'Cancelled' });
   expect(asked.length).toBe(1);
+});
+
+it('A3: an artifact that is not there, or not the one of the reference, is told as what it is', async () => {
+  await writeFile(join(temporary, 'source', 'model'), 'bytes');
+  const ref = await seal();
+  const open = (change: Partial<ArtifactRef>) =>
+    openArtifact({ stores: createStores([store]), ref: { ...ref, ...change } }, call());
+  await expect(open({ uri: `${store.root}m/none/` })).rejects.toMatchObject({
+    class: 'NotFound',
+    message: `there is no artifact at ${store.root}m/none/: it was never completed, or was deleted; make it again or restore it`,
+  });
+  await expect(open({ bytes: 6 })).rejects.toMatchObject({
+    class: 'Integrity',
+    message: `${ref.uri} holds 5 bytes by its manifest, the reference says 6; use the reference as it was returned`,
+  });
+});
+
+it('A3: a file that is missing is noticed by the list of files, and so is one too many', async () => {
+  for (const name of ['model', 'vocabulary']) await writeFile(join(temporary, 'source', name), name);
+  const artifact = await openArtifact({ stores: createStores([store]), ref: await seal() }, call());
+  await checkListing(artifact, call());
+  const key = `${artifact.folder}vocabulary`;
+  await store.delete(key, call());
+  await expect(checkListing(artifact, call())).rejects.toMatchObject({
+    class: 'Integrity',
+    message: `${store.root}${key} is in the manifest but not in the store; restore it or make the artifact again`,
+  });
+  await store.put(`${artifact.folder}words`, Buffer.from('words'), { ifAbsent: true }, call());
+  await expect(checkListing(artifact, call())).rejects.toMatchObject({
+    class: 'Integrity',
+    message: `${store.root}${artifact.folder}words is not in the manifest of the artifact; it is not used, look who put it there and remove it`,
+  });
 });

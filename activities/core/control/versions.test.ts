@@ -96,7 +96,9 @@ describe('the champion', () => {
     const second = await registered(2);
     const known = await read('pinned');
     expect([known.champion?.version, known.anchor?.version]).toEqual([second, first]);
-    expect(await registry.pinsOf('m', call())).toMatchObject([{ name: 'anchor', version: first }]);
+    expect(await registry.pinsOf('m', call())).toMatchObject([
+      { name: 'anchor', version: first, reason: 'first champion' },
+    ]);
   });
 
   it('the anchor is read only when a policy asks for it: the pinned one or a version by name', async () => {
