@@ -79,9 +79,8 @@ export async function openEngine(options: EngineOptions = {}, call?: Call): Prom
     connection.interrupt();
     interrupting ??= setInterval(() => connection.interrupt(), INTERRUPT_EVERY_MS);
   };
-  call?.signal.addEventListener('abort', interrupt, { once: true });
+  call?.signal.addEventListener('abort', interrupt);
 
-  let open = true;
   return {
     rows: async (sql) => {
       requireWanted(call);
@@ -93,8 +92,6 @@ export async function openEngine(options: EngineOptions = {}, call?: Call): Prom
       }
     },
     close: () => {
-      if (!open) return;
-      open = false;
       call?.signal.removeEventListener('abort', interrupt);
       clearInterval(interrupting);
       connection.closeSync();
