@@ -126,3 +126,28 @@ it('A3: a file that is missing is noticed by the list of files, and so is one to
     message: `${store.root}${artifact.folder}words is not in the manifest of the artifact; it is not used, look who put it there and remove it`,
   });
 });
+
+it('A3: a store that gives more than was asked for is not listened to, and nothing of that is given on', async () => {
+  await writeFile(join(temporary, 'source', 'model'), 'bytes');
+  const ref = await seal();
+  let isOver = false;
+  const generous: ArtifactStore = {
+    ...store,
+    async *read(key, options, during) {
+      yield* store.read(key, options, during);
+      // The manifest is asked for whole.
+      if (!key.endsWith('/model')) return;
+      yield Buffer.from('and');
+      isOver = true;
+      yield Buffer.from('more');
+    },
+  };
+  const artifact = await openArtifact({ stores: createStores([generous]), ref }, call());
+  let given = 0;
+  const take = ({ bytes }: { readonly bytes: Uint8Array }) => Promise.resolve(void (given += bytes.length));
+  await expect(readVerified(artifact, call(), take)).rejects.toMatchObject({
+    class: 'Integrity',
+    message: expect.stringMatching(/\/model gave more bytes than were asked for; the artifact is not used/) as string,
+  });
+  expect([given, isOver]).toEqual([0, false]);
+});

@@ -107,8 +107,11 @@ describe('what an engine leaves', () => {
   it('is nothing that goes on after a call that was given up in the middle', () => {
     const { stdout, stderr, status } = ended(`
       const endless = 'SELECT sum(sqrt(a.i * b.i)) FROM range(10000000) a(i), range(10000000) b(i)';
-      const asking = ask(endless).catch((error) => error.class);
-      setTimeout(() => controller.abort(), 30);
+      const asking = withEngine({}, call, (engine) => {
+        const running = engine.rows(endless);
+        setTimeout(() => controller.abort(), 30);
+        return running;
+      }).catch((error) => error.class);
       console.log(await asking);`);
     expect({ stdout, stderr, status }).toEqual({ stdout: 'Cancelled\n', stderr: '', status: 0 });
   });
