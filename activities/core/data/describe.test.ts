@@ -135,6 +135,13 @@ describe('describeSource', () => {
     );
   });
 
+  it('keeps the keys of a CSV file as they are written', async () => {
+    writeFileSync(join(folder, 'keys.csv'), 'id,at\n1.10,2001-01-01\n1.1,2001-01-02\n');
+    const { columns } = await describeSource({ source: join(folder, 'keys.csv'), time: 'at', key: 'id' });
+    expect(columns.map(({ type }) => type)).toEqual(['VARCHAR', 'DATE']);
+    expect((await describeSource({ source: join(folder, 'keys.csv') })).columns[0]?.type).toBe('DOUBLE');
+  });
+
   it('says what is wrong with a source that has no rows', async () => {
     const empty = await writeRows(join(folder, 'none-yet.parquet'), PLAIN_COLUMNS, []);
     expect(await describeSource({ source: empty })).toMatchObject({ rows: 0 });
