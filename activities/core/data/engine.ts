@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { JS } from '@duckdb/node-api';
 
 import type { Call } from '../ports/call.js';
-import { isPortError, PortError } from '../ports/port-error.js';
+import { PortError } from '../ports/port-error.js';
 
 /** How much of the machine one data activity may use. */
 export interface EngineOptions {
@@ -131,7 +131,6 @@ function abortError(call: Call): PortError {
 }
 
 function toPortError(error: unknown, call: Call | undefined): PortError {
-  if (isPortError(error)) return error;
   if (call?.signal.aborted === true) return abortError(call);
   const text = error instanceof Error ? error.message : String(error);
   const firstLines = text.split('\n').slice(0, 2).join(' ').slice(0, 400);
