@@ -2,8 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { pbkdf2 } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
+import type { PortError } from '../ports/port-error.js';
 import { numberOf, numberOrNull, openEngine, textOf, withEngine } from './engine.js';
 
 const program = new URL('../dist/data/engine.js', import.meta.url).href;
@@ -57,6 +59,31 @@ describe('an answer of the engine', () => {
       expect(() => numberOrNull(row, column)).toThrow(fault(`the data engine gave no number for ${column}`));
     for (const column of ['none', 'n', 'absent'])
       expect(() => textOf(row, column)).toThrow(fault(`the data engine gave no text for ${column}`));
+  });
+
+  it('that is an error says so in two lines and no more than 400 characters, whatever the data hold', async () => {
+    const told = (sql: string) =>
+      withEngine({}, undefined, (engine) => engine.rows(sql)).catch((error: unknown) => error);
+    const start = 'the data could not be read: Conversion Error: ';
+    const long = (await told(`SELECT CAST(repeat('x', 100000) AS INTEGER)`)) as PortError;
+    expect([long.class, long.message.startsWith(start), long.message.length]).toEqual([
+      'InvalidSpec',
+      true,
+      'the data could not be read: '.length + 400,
+    ]);
+    expect(await told(`SELECT CAST(repeat('x' || chr(10), 9) AS INTEGER)`)).toMatchObject({
+      message: expect.stringMatching(new RegExp(`^${start}[^x]*'x x$`)) as string,
+    });
+  });
+
+  it('that the machine could not give is its fault, and asked for again; what is wrong with the data is not', async () => {
+    const file = join(tmpdir(), 'retempo-no-such-folder', 'a.parquet');
+    const asking = (sql: string) => withEngine({}, undefined, (engine) => engine.rows(sql));
+    await expect(asking(`COPY (SELECT 1 AS a) TO '${file}' (FORMAT parquet)`)).rejects.toMatchObject({
+      class: 'ServiceFault',
+      message: expect.stringMatching(/^the data could not be read: IO Error: /) as string,
+    });
+    await expect(asking('SELECT no_such_column')).rejects.toMatchObject({ class: 'InvalidSpec' });
   });
 
   it('that nobody waits for any more is not computed, however early that becomes known', async () => {
