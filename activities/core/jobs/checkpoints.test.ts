@@ -146,20 +146,25 @@ describe('checkpoints', () => {
     });
   });
 
-  it('a folder that is being written is not copied while the job runs', async () => {
+  it.each<readonly [string, (written: number) => void]>([
+    ['is being written', (written) => writeFileSync(`${folder}/model`, 'x'.repeat(written))],
+    ['is gone by then', () => rmSync(folder, { recursive: true, force: true })],
+  ])('a folder that %s is not copied while the job runs', async (_, change) => {
     let seals = 0;
     await inActivity(async (calls) => {
       const copier = copierWith(calls, (input, inner) => {
         seals += 1;
         return sealFolder(input, inner);
       });
-      const state = { isLooking: true };
-      const looking = copier.look(folder).finally(() => (state.isLooking = false));
-      for (let written = 1; state.isLooking; written += 1) {
-        writeFileSync(`${folder}/model`, 'x'.repeat(written));
-        await new Promise(setImmediate);
+      for (let look = 1; look <= 5; look += 1) {
+        mkdirSync(folder, { recursive: true });
+        writeFileSync(`${folder}/model`, '');
+        let written = 0;
+        // Often enough for every look to see a change: the timer of the shorter time always goes first.
+        const changing = setInterval(() => change((written += 1)), 30);
+        await copier.look(folder);
+        clearInterval(changing);
       }
-      await looking;
     });
     expect(seals).toBe(0);
   });
