@@ -108,7 +108,8 @@ describe('groupingSql', () => {
   });
 
   it('a part of an event time that is none is a problem', () => {
-    for (const eventTime of ['x', 'none']) expect(group('day', eventTime)).toHaveProperty('problem');
+    for (const eventTime of ['x', 'none'])
+      expect(group('day', eventTime)).toEqual({ problem: expect.stringContaining('no column `day`') as string });
   });
 });
 
@@ -126,6 +127,9 @@ describe('selectFeatures', () => {
     expect(names({ include: ['flag', 'x', 'at', 'id'] })).toEqual(['x', 'flag']);
     expect(names({ include: ['flag', 'x'], except: ['x'], important: ['flag'] })).toEqual(['flag']);
     expect(select({ important: ['x'] }).problems).toEqual([]);
+    // The word for all columns names none.
+    const data = dataSpec('/data/a.parquet', { label: { column: 'a', arrivesAfterMs: 0 } });
+    expect(selectFeatures(source, data).problems).toEqual([]);
   });
 
   it.each([
