@@ -95,9 +95,11 @@ describe('two profiles of one reference', () => {
   });
 
   it('one without a finite value changes neither extremes nor moments', () => {
-    const { min, max, mean, m2 } = x;
-    for (const both of [merged(x, without), merged(without, x)])
-      expect(both).toMatchObject({ min, max, mean, m2, n: 4 });
+    for (const some of [x, { ...x, min: -6, max: -1, mean: -2.75 }]) {
+      const { min, max, mean, m2 } = some;
+      for (const both of [merged(some, without), merged(without, some)])
+        expect(both).toMatchObject({ min, max, mean, m2, n: 4 });
+    }
     expect(merged(without, without)).toMatchObject({ min: null, max: null, mean: null, m2: null, n: 0 });
   });
 
