@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { findDevServer, type RetempoConfig } from '@retempo/workers';
 import { CliError, exitCode, failureOf, messageOf } from './failure.js';
 import type { Io } from './io.js';
@@ -110,7 +110,7 @@ export async function connectTemporal(place: TemporalPlace, access: TemporalAcce
   const { address, namespace } = place;
   try {
     await refuseDeadAddress(address);
-    const connection = await Connection.connect({ address, connectTimeout: connectTimeoutMs, ...access });
+    const connection = await connected({ address, connectTimeout: connectTimeoutMs, ...access });
     return {
       ...place,
       client: new Client({ connection, namespace, identity: `retempo ${process.pid}` }),
@@ -126,6 +126,18 @@ export async function connectTemporal(place: TemporalPlace, access: TemporalAcce
       `no Temporal server answers at ${address} (${whereFrom[place.from]}); start one with: retempo dev, or name another with --address`,
       new Error(messageOf(error), { cause: error })
     );
+  }
+}
+
+/** Of what does not connect nothing stays open: gRPC would go on trying. */
+async function connected(options: ConnectionOptions): Promise<Connection> {
+  const connection = Connection.lazy(options);
+  try {
+    await connection.ensureConnected();
+    return connection;
+  } catch (error) {
+    await connection.close();
+    throw error;
   }
 }
 

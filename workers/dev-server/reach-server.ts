@@ -11,7 +11,8 @@ export async function serverProblem(address: string, namespace: string, local = 
   let connection: Connection | undefined;
   try {
     if (local && !(await accepts(address))) return 'nothing listens there';
-    connection = await Connection.connect({ address, connectTimeout: '2s' });
+    connection = Connection.lazy({ address, connectTimeout: '2s' });
+    await connection.ensureConnected();
     const { workflowService } = connection;
     await connection.withDeadline(Date.now() + 5_000, () => workflowService.describeNamespace({ namespace }));
     await ensureSearchAttributes(connection, { namespace });
