@@ -47,9 +47,11 @@ export const remove: CommandDefinition = {
       );
     }
     if (options.yes !== true) await confirm(session, deletion);
-    const deleted = await carryOut(session, deletion, actorOf(session.io, options.actor));
-    session.result({ v: 1, model, deleted }, [
-      ...deletionLines(deletion).map((line) => `${session.style.good('-')} ${line}`),
+    const done = await carryOut(session, deletion, actorOf(session.io, options.actor));
+    const { schedule, governor, run, canary, endpoints } = done;
+    const counts = { documents: done.documents.length, files: done.keys.length };
+    session.result({ v: 1, model, deleted: { schedule, governor, run, canary, endpoints, ...counts } }, [
+      ...deletionLines(done).map((line) => `${session.style.good('-')} ${line}`),
       ...(deletion.file === null ? [] : [`${deletion.file} is still there: the next apply creates the model again.`]),
     ]);
   },

@@ -7,54 +7,67 @@ import { deleteSchedule } from '../apply/schedules.js';
 import { CliError, exitCode, messageOf } from '../failure.js';
 import { isLocalSite } from '../local-site.js';
 import type { Session } from '../session.js';
-import type { Deletion } from './deletion.js';
+import { deletionOf, type Deletion } from './deletion.js';
 
 /** Longest wait for a run or a canary to end, in milliseconds: a job gets its grace, a rollback its read-back. */
 const endWithinMs = 120_000;
 
-/** Does what a {@link Deletion} says, in an order that can be interrupted anywhere and repeated. */
-export async function carryOut(session: Session, deletion: Deletion, actor: string) {
+/**
+ * Does what a {@link Deletion} says, in an order that can be interrupted anywhere and repeated. Returns what was done: also
+ * what has begun since the deletion was looked up, such as a run that started while somebody was asked.
+ */
+export async function carryOut(session: Session, seen: Deletion, actor: string): Promise<Deletion> {
   const { client } = await session.temporal();
-  const { model, canary, run } = deletion;
+  const { model, purge } = seen;
   // Nothing new may begin while the rest is taken down.
-  if (deletion.schedule !== null) await deleteSchedule(client, deletion.schedule);
-  if (deletion.governor) {
+  if (seen.schedule !== null) await deleteSchedule(client, seen.schedule);
+  if (seen.governor) {
     await client.workflow.getHandle(governorId(model)).terminate(`deleted by ${actor}`).catch(unlessGone);
   }
-  if (canary !== null) {
-    session.say(`rolling ${canary} back ...`);
-    await client
-      .withDeadline(Date.now() + session.options.timeoutMs, () =>
-        client.workflow.getHandle(canary).executeUpdate(abort, { args: [{ actor, reason: `${model} is deleted` }] })
-      )
-      .catch(unlessGone)
-      .catch((error: unknown) => {
-        throw new CliError(
-          exitCode.away,
-          'noWorker',
-          `${canary} was not told to roll back (${messageOf(error)}); start a worker with: retempo worker, then repeat the delete`,
-          error
-        );
-      });
-    await untilEnded(session, client, canary);
-  }
+  const now = await deletionOf(session, model, purge);
+  // What has just begun is in no list yet, and what was seen may have ended: either is asked.
+  const canary = now.canary ?? seen.canary;
+  const run = now.run ?? seen.run;
+  if (canary !== null) await rollBack(session, client, { canary, model, actor });
   if (run !== null) {
     session.say(`cancelling ${run} ...`);
     await client.workflow.getHandle(run).cancel().catch(unlessGone);
     await untilEnded(session, client, run);
   }
-  await endEndpoints(session, deletion);
-  await deleteData(session, deletion);
-  return {
-    schedule: deletion.schedule,
-    governor: deletion.governor,
-    run,
-    canary,
-    endpoints: deletion.endpoints,
-    documents: deletion.documents.length,
-    files: deletion.keys.length,
-  };
+  // Until here a run and its canary went on serving and writing.
+  const left = await deletionOf(session, model, purge);
+  const endpoints = joined(seen.endpoints, left.endpoints);
+  await endEndpoints(session, endpoints, purge);
+  await deleteData(session, left);
+  return { ...seen, canary, run, endpoints, documents: left.documents, keys: left.keys };
 }
+
+async function rollBack(
+  session: Session,
+  client: Client,
+  { canary, model, actor }: { readonly canary: string; readonly model: string; readonly actor: string }
+): Promise<void> {
+  session.say(`rolling ${canary} back ...`);
+  await client
+    .withDeadline(Date.now() + session.options.timeoutMs, () =>
+      client.workflow.getHandle(canary).executeUpdate(abort, { args: [{ actor, reason: `${model} is deleted` }] })
+    )
+    .catch(unlessGone)
+    .catch((error: unknown) => {
+      throw new CliError(
+        exitCode.away,
+        'noWorker',
+        `${canary} was not told to roll back (${messageOf(error)}); start a worker with: retempo worker, then repeat the delete`,
+        error
+      );
+    });
+  await untilEnded(session, client, canary);
+}
+
+/** Endpoints of either list, each once. */
+const joined = (seen: Deletion['endpoints'], left: Deletion['endpoints']): Deletion['endpoints'] => [
+  ...new Map([...seen, ...left].map((one) => [`${one.site}/${one.endpoint}`, one])).values(),
+];
 
 function unlessGone(error: unknown): void {
   if (!(error instanceof WorkflowNotFoundError)) throw error;
@@ -81,7 +94,7 @@ async function untilEnded(session: Session, client: Client, workflowId: string):
   );
 }
 
-async function endEndpoints(session: Session, { endpoints, purge }: Deletion): Promise<void> {
+async function endEndpoints(session: Session, endpoints: Deletion['endpoints'], purge: boolean): Promise<void> {
   const { sites } = await session.installation();
   for (const { endpoint, site: id } of endpoints) {
     const site = sites.find((other) => other.id === id);
