@@ -35,6 +35,10 @@ describe('requestRetrain refuses before it asks', () => {
     });
   });
 
+  it('events of what is no model, also when there are none', async () => {
+    await expect(starters.reportEvents('No Slug', [])).rejects.toMatchObject({ problem: 'malformed' });
+  });
+
   it('any of many events, before the first is sent', async () => {
     await expect(starters.reportEvents('flight-delay', [{ source: 's', id: '', cause: 'c' }])).rejects.toMatchObject({
       problem: 'malformed',

@@ -179,12 +179,10 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
     );
   };
 
-  const modelButton = async (press: Press, what: string, message: typeof pause): Promise<ButtonAnswer> => {
-    checkPress(press);
-    return ask(press.model, what, () =>
+  const modelButton = (press: Press, what: string, message: typeof pause): Promise<ButtonAnswer> =>
+    ask(press.model, what, () =>
       governor(press.model).executeUpdate(message, { args: [{ actor: press.actor, reason: press.reason }] })
     );
-  };
 
   /** The canary's button or the model's, as `what` says. */
   const eitherButton = async (
@@ -199,7 +197,6 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
   return {
     async requestRetrain(request) {
       const trigger = triggerOf(request);
-      checkModel(request.model);
       // The update id makes a repeated call harmless inside one run of the governor; its own memory does beyond.
       const updateId = createHash('sha256').update(`${trigger.source}\n${trigger.id}`).digest('hex');
       return ask(request.model, 'retrain', () =>
@@ -218,7 +215,6 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
     },
     getStatus: status,
     async getDecisions(model, limit) {
-      checkModel(model);
       checkLimit(limit);
       return ask(model, 'ask the decisions of', () =>
         governor(model).query(getDecisions, limit === undefined ? {} : { limit })
