@@ -55,6 +55,11 @@ describe('failureOf', () => {
     ],
     ['a namespace that is not there', new NamespaceNotFoundError('nope'), 'no namespace "nope"; correct --namespace'],
     ['the same, as gRPC says it', grpc(5, 'Namespace nope is not found.'), 'namespace create --namespace nope'],
+    [
+      'the same, as the connection of workers says it',
+      Object.assign(grpc(5, ''), { message: 'Namespace nope is not found.' }),
+      'namespace create --namespace nope',
+    ],
   ])('explains %s, and what to correct', (_what, error, says) => {
     expect(failureOf(error)).toMatchObject({
       exitCode: 3,

@@ -101,9 +101,10 @@ function serverFailure(error: unknown): Failure | undefined {
   for (let current: unknown = error; current instanceof Error; current = current.cause) {
     if (current instanceof NamespaceNotFoundError) return unknownNamespace(current.namespace);
     if (!isGrpcServiceError(current)) continue;
-    const { details } = current;
     const code: number = current.code;
-    const namespace = code === notFound ? /^Namespace (\S+) is not found/.exec(details)?.[1] : undefined;
+    // On a connection of workers only the message says what was not found.
+    const about = current.details === '' ? current.message : current.details;
+    const namespace = code === notFound ? /^Namespace (\S+) is not found/.exec(about)?.[1] : undefined;
     if (namespace !== undefined) return unknownNamespace(namespace);
     const said = serverSays[code];
     return said === undefined ? undefined : { exitCode: exitCode.away, ...said };

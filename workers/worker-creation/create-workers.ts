@@ -50,8 +50,8 @@ interface Planned {
 
 /**
  * Creates one Temporal Worker per queue: `retempo.control`, and per site `jobs`, `wait`, `serving` and `data`. Nothing
- * polls before `run`. Throws an Error when there is nothing to serve, or what Temporal says about a Worker; Workers that
- * were already created are ended then.
+ * polls before `run`. Throws an Error when there is nothing to serve, or what Temporal says about the namespace or a Worker;
+ * Workers that were already created are ended then.
  */
 export async function createWorkers(options: CreateWorkersOptions): Promise<RetempoWorkers> {
   const planned = planWorkers(options);
@@ -60,6 +60,9 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Rete
       'no queue to serve: no site has activities for the chosen queues, and the control queue is left out'
     );
   }
+  const { connection, config } = options;
+  // Asked first: of a Worker that Temporal refuses the SDK leaves threads behind, which keep the process from ending.
+  await connection.workflowService.describeNamespace({ namespace: config.temporal.namespace });
   const workers: Worker[] = [];
   try {
     // One after the other: bundling the workflows fills a core, and a failure there should cost nothing else.

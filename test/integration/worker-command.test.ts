@@ -1,0 +1,145 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startDevServer, type DevServer } from '@retempo/workers';
+import { main } from 'retempo';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { repositoryRoot } from '../support/repository.js';
+import { missingServer } from '../support/server-peer.js';
+import { createTinyProject, type TinyProject } from '../support/tiny-project.js';
+
+// Which queues a worker serves, and how it ends where it cannot begin or is not wanted any more.
+
+const missing = await missingServer();
+const bin = fileURLToPath(new URL('cli/dist/bin.js', repositoryRoot));
+const roles = ['jobs', 'wait', 'serving', 'data'];
+const of = (site: string, some = roles) => some.map((role) => `retempo.onprem.${site}.${role}`);
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+describe.skipIf(missing !== null)('retempo worker', () => {
+  let project: TinyProject;
+  let state: string;
+  let server: DevServer;
+
+  beforeAll(async () => {
+    project = await createTinyProject();
+    state = await mkdtemp(join(tmpdir(), 'retempo-worker-'));
+    server = await startDevServer({ stateFolder: state, uiPort: null });
+    await configure();
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await project?.remove();
+    await rm(state, { recursive: true, force: true });
+  });
+
+  const configure = (west = '', more = '') =>
+    writeFile(
+      join(project.folder, 'retempo.yaml'),
+      `sites:
+  onprem.east: { pools: { cpu: { slots: 1 } } }
+  onprem.west: { pools: { cpu: { slots: 1 } }${west} }
+limits: { drain: 5s }
+${more}`
+    );
+
+  /** A worker in this process that is told to end as soon as it says what it serves, or `before` that. */
+  async function worker(args: readonly string[], before = false) {
+    const written = { out: '', err: '' };
+    const interrupted = new AbortController();
+    if (before) interrupted.abort();
+    const code = await main(['worker', '--json', ...args], {
+      stdout: {
+        write(text: string) {
+          written.out += text;
+          interrupted.abort();
+        },
+      },
+      stderr: { write: (text: string) => (written.err += text) },
+      cwd: project.folder,
+      env: { TEMPORAL_ADDRESS: server.address },
+      terminal: { stdin: false, stdout: false, stderr: false },
+      columns: undefined,
+      interrupted: interrupted.signal,
+      ask: () => Promise.resolve(null),
+    });
+    return { code, err: written.err, said: JSON.parse(written.out) as unknown };
+  }
+
+  it.each<[args: readonly string[], queues: readonly string[]]>([
+    [[], ['retempo.control', ...of('east'), ...of('west')]],
+    [['--control'], ['retempo.control']],
+    [['--site', 'onprem.east'], of('east')],
+    [
+      ['--site', 'onprem.east', 'onprem.west', '--role', 'serving'],
+      [...of('east', ['serving']), ...of('west', ['serving'])],
+    ],
+    [
+      ['--control', '--site', 'onprem.west', '--role', 'jobs', 'wait'],
+      ['retempo.control', ...of('west', ['jobs', 'wait'])],
+    ],
+    [
+      ['--role', 'data'],
+      ['retempo.control', ...of('east', ['data']), ...of('west', ['data'])],
+    ],
+  ])('%j serves its queues and ends when told to', async (args, queues) => {
+    const { code, err, said } = await worker(args);
+    expect(said).toEqual({ v: 1, queues });
+    expect([code, err]).toEqual([0, expect.stringContaining('drained')]);
+  });
+
+  it('ends when it was told to before it had begun', async () => {
+    expect(await worker(['--site', 'onprem.east'], true)).toMatchObject({ code: 0 });
+  });
+
+  it('serves one site where another cannot be opened, and none where its own cannot', async () => {
+    await configure(', root: /proc/retempo');
+    try {
+      expect(await worker(['--site', 'onprem.east'])).toMatchObject({ code: 0 });
+      expect(await worker(['--site', 'onprem.west'])).toMatchObject({
+        code: 2,
+        said: { error: { message: expect.stringContaining('/proc/retempo') as string } },
+      });
+    } finally {
+      await configure();
+    }
+  });
+
+  /** As a process of its own: whether it ends is part of what is asked. */
+  const ended = (...args: readonly string[]) =>
+    new Promise<{ code: unknown; err: string }>((done) => {
+      const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], TEMPORAL_ADDRESS: server.address };
+      execFile(
+        process.execPath,
+        [bin, 'worker', ...args],
+        { cwd: project.folder, env, timeout: 100_000 },
+        (error, _out, err) => done({ code: error === null ? 0 : error.code, err })
+      );
+    });
+
+  it('ends where its namespace does not exist, or its metrics cannot be served', async () => {
+    const { code, err } = await ended('--namespace', 'nope');
+    expect([code, err]).toEqual([3, expect.stringContaining('has no namespace "nope"')]);
+    const taken = createServer();
+    await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
+    const { port } = taken.address() as AddressInfo;
+    await configure('', `metrics: { port: ${port} }\n`);
+    try {
+      const refused = await ended();
+      expect(refused).toMatchObject({ code: 1, err: expect.stringContaining(`127.0.0.1:${port}/metrics`) as string });
+    } finally {
+      await new Promise((done) => taken.close(done));
+      await configure();
+    }
+  });
+});
