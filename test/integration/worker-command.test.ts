@@ -18,14 +18,6 @@ const bin = fileURLToPath(new URL('cli/dist/bin.js', repositoryRoot));
 const roles = ['jobs', 'wait', 'serving', 'data'];
 const of = (site: string, some = roles) => some.map((role) => `retempo.onprem.${site}.${role}`);
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
 describe.skipIf(missing !== null)('retempo worker', () => {
   let project: TinyProject;
   let state: string;
