@@ -11,7 +11,13 @@ import {
 } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from '@temporalio/common';
 import { startDevServer, type DevServer } from '@retempo/workers';
-import { driftScheduleId, governorId, reaperScheduleId, searchAttributes } from '@retempo/workflows/contracts';
+import {
+  controlQueue,
+  driftScheduleId,
+  governorId,
+  reaperScheduleId,
+  searchAttributes,
+} from '@retempo/workflows/contracts';
 import { main } from 'retempo';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { missingServer } from '../support/server-peer.js';
@@ -114,6 +120,16 @@ describe.skipIf(missing !== null)('plan and apply', () => {
     while (!(await isThere())) await sleep(50);
   }
 
+  it('starts a governor that is found by its model and phase, and says what it is', async () => {
+    const governor = await client.workflow.getHandle(governorId('tiny')).describe();
+    expect(governor.memo).toMatchObject({ endpoint: 'tiny', site: 'onprem.local' });
+    const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
+    expect(governor.typedSearchAttributes.get(keyword(searchAttributes.model))).toBe('tiny');
+    expect(governor.typedSearchAttributes.get(keyword(searchAttributes.phase))).toBe('healthy');
+    expect(await governor.staticSummary()).toBe('governor of tiny');
+    expect(await governor.staticDetails()).toBe('Says the same for every row.');
+  });
+
   it('what somebody has changed of a Schedule is seen and mended; a pause is no difference and stays', async () => {
     await endGovernor();
     const right = await reaper().describe();
@@ -168,9 +184,15 @@ describe.skipIf(missing !== null)('plan and apply', () => {
     );
     try {
       // What runs is found by a list that the server keeps a moment later.
-      const query = `WorkflowId = '${governorId('tiny')}' AND ExecutionStatus = 'Running'`;
-      while ((await client.workflow.count(query)).count === 0) await sleep(100);
-      expect(JSON.parse((await retempo('apply', '--json')).out)).toMatchObject({ unknown: ['tiny'] });
+      const others = [governorId('zero'), governorId('a-model'), 'retempo/not/ours', 'not-ours'];
+      for (const workflowId of others)
+        await client.workflow.start('continuousTraining', { workflowId, taskQueue: controlQueue });
+      const query = `WorkflowType = 'continuousTraining' AND ExecutionStatus = 'Running'`;
+      while ((await client.workflow.count(query)).count < others.length + 1) await sleep(100);
+      expect(JSON.parse((await retempo('apply', '--json')).out)).toMatchObject({
+        unknown: ['a-model', 'tiny', 'zero'],
+      });
+      for (const workflowId of others) await client.workflow.getHandle(workflowId).terminate();
       expect((await client.workflow.getHandle(governorId('tiny')).describe()).status.name).toBe('RUNNING');
       await client.schedule.getHandle(driftScheduleId('tiny')).describe();
     } finally {
