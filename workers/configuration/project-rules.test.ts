@@ -69,6 +69,7 @@ describe('retempo.yaml', () => {
 
   it('that cannot be read is the only thing told: that there is no model would only confuse', async () => {
     expect(await lines('sites: {\n', {})).toHaveLength(1);
+    expect(await lines('models: 5\n', {})).toEqual([expect.stringMatching(/ {2}models: expected/)]);
     expect(await lines('', {})).toEqual([expect.stringContaining('models: no model file matches models/*.yaml')]);
   });
 });
@@ -107,6 +108,16 @@ describe('model files', () => {
       ['b', 'models/0.yaml'],
       ['c', 'models/3.yaml'],
       ['d', 'models/1.yaml'],
+    ]);
+  });
+
+  it('have a program, which their data is no part of', async () => {
+    const text = named('late').replace('/data/rows.csv', 'rows.csv');
+    const files = { 'retempo.yaml': '', 'train.js': 'x', 'rows.csv': 'x', 'models/late.yaml': text };
+    const { models } = await load(files);
+    expect(models[0]?.codeFiles.map(({ path }) => path)).toEqual(['train.js']);
+    expect(await lines('', { 'models/late.yaml': `${named('late')}code: { exclude: ["**"] }\n` })).toEqual([
+      expect.stringContaining('no program file is left'),
     ]);
   });
 
