@@ -96,6 +96,10 @@ const wrong: readonly (readonly [object, string])[] = [
   [gate({}), 'gate.metrics: expected at least one metric: a gate without checks would pass everything'],
   [gate({ logLos: { atMost: 1 } }), 'gate.metrics.logLos: unknown metric for task binary; did you mean "logLoss"?'],
   [
+    gate({ toString: { atLeast: 1 } }),
+    'gate.metrics.toString: unknown metric for task binary; known: logLoss, brier, auc, accuracy',
+  ],
+  [
     { task: 'regression', ...gate({ auc: { atLeast: 1 } }) },
     'gate.metrics.auc: unknown metric for task regression; known: mae, mse',
   ],

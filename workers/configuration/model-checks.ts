@@ -118,7 +118,7 @@ function checkGate({ gate, task = 'binary' }: ModelSections): readonly FoundProb
   }
   for (const [name, limits] of Object.entries(gate.metrics ?? {})) {
     const path = ['gate', 'metrics', name];
-    const kind = known[name];
+    const kind = Object.hasOwn(known, name) ? known[name] : undefined;
     if (kind === undefined) {
       found.push(problem(path, `unknown metric for task ${task}`, didYouMean(name, Object.keys(known))));
       continue;
