@@ -76,6 +76,7 @@ describe('wrong arguments', () => {
     [['dev', '--port', '70000'], 'expected a whole number from 0 to 65535'],
     [['worker', '--role', 'cook'], 'Allowed choices are jobs, wait, serving, data'],
     [['schema', 'modle'], 'there is no schema "modle"; known: model, config, such as: retempo schema model'],
+    [['schema', 'constructor'], 'there is no schema "constructor"; known: model, config'],
     [['status', '--timeout', '25h'], 'at most 24h'],
     [['retrain', 'tiny', '--why', ' '], 'expected text of 1 to 500 characters'],
     [['retrain', 'tiny', '--why', 'x'.repeat(501)], 'expected text of 1 to 500 characters'],

@@ -28,7 +28,7 @@ export const schema: CommandDefinition = {
   json: 'the schema itself; with --write { v, written: [file] }',
   action: async (session: Session, options: { readonly write?: boolean }, [name]) => {
     const known = Object.keys(schemas);
-    if (name !== undefined && schemas[name] === undefined) {
+    if (name !== undefined && !known.includes(name)) {
       throw new CliError(
         exitCode.usage,
         'usage',
