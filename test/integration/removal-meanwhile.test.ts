@@ -137,6 +137,7 @@ describe.skipIf(missing !== null)('retempo delete', () => {
       'COMPLETED',
       'CANCELLED',
     ]);
+    expect(await handle(canary).result()).toEqual({ actor: 'ann', reason: 'tiny is deleted' });
     expect(local.routers.leftOf('tiny')).toBe('nothing');
     expect(await all(store.list('checkpoints/tiny/', call()))).toEqual([]);
     expect(await all(registry.listDocuments('models/tiny/', call()))).toEqual([]);

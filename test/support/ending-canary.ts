@@ -1,14 +1,15 @@
 import { condition, setHandler } from '@temporalio/workflow';
-import { abort } from '@retempo/workflows/messages';
+import { abort, type Button } from '@retempo/workflows/messages';
 
-/** Stands for a canary that ends when it is told to. */
-export async function canaryDeployment(): Promise<void> {
-  let isAborted = false;
-  setHandler(abort, () => {
-    isAborted = true;
+/** Stands for a canary that ends when it is told to, with what it was told. */
+export async function canaryDeployment(): Promise<Button | null> {
+  let told: Button | null = null;
+  setHandler(abort, (button) => {
+    told = button;
     return { done: true, reason: 'on the way back' };
   });
-  await condition(() => isAborted);
+  await condition(() => told !== null);
+  return told;
 }
 
 /** And for its run and its governor. */
