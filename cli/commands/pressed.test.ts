@@ -61,6 +61,21 @@ describe('a button', () => {
     expect(await pressed(name, options)).toEqual({ code: 0, heard: [heard], out: '  done   so be it\n' });
   });
 
+  it('has the option that tells what it is about, where there is one', () => {
+    const own = buttons.map(({ name, options }) => [name, options?.map(({ long }) => long).slice(2)]);
+    expect(own).toEqual([
+      ['approve', ['--digest']],
+      ['reject', ['--digest']],
+      ['pause', ['--rollout']],
+      ['resume', ['--rollout']],
+      ['promote', []],
+      ['rollback', []],
+      ['abort', []],
+    ]);
+    for (const { name, examples } of buttons)
+      expect(examples.some((one) => one.includes('--rollout'))).toBe(name === 'pause' || name === 'resume');
+  });
+
   it('that did nothing says so, also by its exit code', async () => {
     expect(await pressed('abort', {}, { done: false, reason: 'too late' })).toMatchObject({
       code: 1,
@@ -127,6 +142,13 @@ describe('retrain', () => {
     expect(out).toBe(
       '  accepted   run retempo/m/run/1   http://ui/namespaces/default/workflows/retempo%2Fm%2Frun%2F1\n  begun\n'
     );
+  });
+
+  it('gives one document with --json', async () => {
+    const { session, io } = sessionWith(accepted, { json: true });
+    await retrain.action(session, { why: 'seen', id: 'fares' } as never, ['m']);
+    const url = 'http://ui/namespaces/default/workflows/retempo%2Fm%2Frun%2F1';
+    expect(JSON.parse(io.out())).toEqual({ v: 1, model: 'm', id: 'fares', ...accepted, url });
   });
 
   it('tells an answer that was given before, and a refusal by its exit code', async () => {
