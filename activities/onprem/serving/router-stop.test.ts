@@ -2,12 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isAlive, type ProcessIdentity } from '@retempo/activities/processes';
 import { openCounters } from './counters.js';
 import { lifeOf, programPath, routerFiles } from './layout.js';
 import { startRouter } from './router.js';
-import { endpoint, good, openSite } from './serving-site.test.support.js';
+import { endpoint, good, newCall, openSite } from './serving-site.test.support.js';
 import { logisticRequest } from './tiny-model.test.support.js';
 import { openUnitCounts } from './unit-counts.js';
 
@@ -48,6 +49,17 @@ describe('a router that is stopped', () => {
     expect(openCounters(files.counters).total(number)).toBe(20);
     expect(openUnitCounts(files.units).read(['v1'], [number])).toEqual({ units: { v1: 20 }, mixed: 0 });
   });
+});
+
+it.each(['SIGTERM', 'SIGINT'] as const)('a router that gets %s ends in order, and says so', async (signal) => {
+  const site = openSite();
+  const { pid } = await site.ensureRouter(endpoint, newCall());
+  // Nobody brings it back.
+  site.close();
+  const { process: router } = site.process();
+  process.kill(pid, signal);
+  while (isAlive(router)) await sleep(20);
+  expect(site.process()).toMatchObject({ process: router, stopped: true });
 });
 
 describe('a router that is started by hand', () => {
