@@ -93,11 +93,14 @@ describe('the time of a caller', () => {
     expect(caller.text()).toMatch(/^HTTP\/1\.1 408 [\s\S]*connection: close\r\n[\s\S]*headers did not arrive/);
   });
 
-  it('for its body is that of the request, and the refusal is the last of the connection', async () => {
+  it.each([
+    ['has begun', 'a', 'b'],
+    ['begins late', '', 'ab'],
+  ])('for its body is that of the request, when it %s, and the refusal is the last', async (_what, begun, more) => {
     await open();
-    const caller = await call(`POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\na`);
+    const caller = await call(`POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n${begun}`);
     await pass(9 * second);
-    await caller.send('b');
+    await caller.send(more);
     expect(answers(caller)).toBe(0);
     await pass(2 * second);
     await until('it is refused', () => answers(caller) === 1);
