@@ -12,6 +12,8 @@ export async function canaryDeployment(): Promise<Button | null> {
   return told;
 }
 
-/** And for its run and its governor. */
-export const modelRelease = (): Promise<void> => condition(() => false);
-export const continuousTraining = modelRelease;
+const waits = (): Promise<void> => condition(() => false);
+/** And for its run. */
+export const modelRelease = (): Promise<void> => waits();
+/** And for its governor. */
+export const continuousTraining = (): Promise<void> => waits();
