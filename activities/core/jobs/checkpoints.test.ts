@@ -290,6 +290,14 @@ describe('checkpoints', () => {
       [other, store],
     ])
       expect(await find(stores)).toEqual(ref('2'));
+    // What is nobody's trouble but this program's is never left out.
+    const wrong: ArtifactStore = {
+      ...store,
+      read: () => {
+        throw new TypeError('no such field');
+      },
+    };
+    await expect(find([wrong, other], 4)).rejects.toThrow('no such field');
     rmSync(`${base}/${tests}/other`, { recursive: true });
     await expect(find([store, other])).rejects.toMatchObject({ nonRetryable: false });
     expect(await find([store, other], 4)).toEqual(ref('1'));
