@@ -8,7 +8,6 @@ import { describe, expect, it } from 'vitest';
 import { describeSource } from './describe.js';
 import { withEngine } from './engine.js';
 import { openSource } from './source.js';
-import { didYouMean } from './suggest.js';
 import { DAY_MS, PLAIN_COLUMNS, plainRows, runSql, temporaryFolder, writeRows } from './support.test.util.js';
 
 const folder = temporaryFolder();
@@ -231,20 +230,5 @@ describe('openSource', () => {
       const [row] = await engine.rows(`SELECT count(*) AS n, sum(a)::INTEGER AS a FROM ${opened.relation}`);
       expect(row).toEqual({ n: 2, a: 3 });
     });
-  });
-});
-
-describe('didYouMean', () => {
-  it('names the nearest, or what there is', () => {
-    expect(didYouMean('orgin', ['origin', 'x'])).toBe(' (did you mean `origin`?)');
-    expect(didYouMean('AT', ['at'])).toBe(' (did you mean `at`?)');
-    expect(didYouMean('zzzzzz', ['origin', 'x'])).toBe(' (there are: origin, x)');
-    expect(didYouMean('a', [])).toBe('');
-    expect(
-      didYouMean(
-        'zzzzzz',
-        Array.from({ length: 12 }, (_, i) => `column${i}`)
-      )
-    ).toMatch(/column9, and 2 more\)$/);
   });
 });
