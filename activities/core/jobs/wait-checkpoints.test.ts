@@ -120,6 +120,11 @@ describe('checkpoints of a job that is waited for', () => {
     expect(beats.at(-1)?.problem).toBe('y'.repeat(300));
   });
 
+  it('an error of this program is no trouble with them: it ends the wait', async () => {
+    const outputOf = () => Promise.reject(new TypeError('no such field'));
+    await expect(wait('preempted', atOnce, { outputOf })).rejects.toThrow('no such field');
+  });
+
   it('that a program does not write are no trouble', async () => {
     const outputOf = () => Promise.resolve({ outputFolder: '', checkpointFolder: null });
     const beats = await wait('stopped', (seen) => seen.length >= 2, { outputOf });
