@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { profileOf, type ProfileInput } from './profile.js';
+import type { CategoricalProfile } from './profile-types.js';
 import { dataSpec, PLAIN_COLUMNS, plainRows, runSql, temporaryFolder, writeRows } from './support.test.util.js';
 
 const folder = temporaryFolder();
@@ -84,6 +85,18 @@ describe('the columns of a profile', () => {
       unseen: 40,
       counts: [0, 0, 0, 0],
     });
+  });
+});
+
+describe('the values of a profile', () => {
+  it('are 200 at most, also where more of them are frequent; the rest is counted together', async () => {
+    const file = join(folder, 'many.parquet');
+    await runSql(
+      `COPY (SELECT i AS id, TIMESTAMP '2001-01-01' AS "at", 'p' || (i % 203) AS place, 1 AS late FROM range(609) r(i)) TO '${file}' (FORMAT parquet)`
+    );
+    const { features } = await profileOf({ data: dataSpec(file) });
+    const [place] = features as readonly [CategoricalProfile];
+    expect([place.values.length, place.complete, place.other, place.unseen]).toEqual([200, false, 9, 0]);
   });
 });
 
