@@ -81,7 +81,12 @@ describe('describeSource', () => {
     ['a time that is text', { source: file, time: 'place' }, 'InvalidSpec', /`place` has type VARCHAR; it must be/],
     ['a key that is a fraction', { source: file, time: 'at', key: 'x' }, 'InvalidSpec', /`x` has type DOUBLE; a key/],
     ['a label that is a time', { source: file, time: 'at', label: 'at' }, 'InvalidSpec', /a label must be/],
-    ['keys that repeat', { source: file, time: 'at', key: 'place' }, 'InvalidSpec', /4 keys .* more than one row/],
+    [
+      'keys that repeat',
+      { source: file, time: 'at', key: 'place' },
+      'InvalidSpec',
+      /4 keys in `place` of .* name more than one row/,
+    ],
   ])('refuses %s', async (_, input, errorClass, message) => {
     writeFileSync(join(folder, 'a.xlsx'), 'x');
     writeFileSync(join(folder, 'empty.csv'), '');
