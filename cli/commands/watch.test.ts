@@ -44,6 +44,7 @@ interface Governor {
   /** What the server says when it is asked for a run. */
   readonly described?: Error;
   readonly json?: boolean;
+  readonly terminal?: boolean;
 }
 
 async function watched(governor: Governor, options: object = {}) {
@@ -58,7 +59,7 @@ async function watched(governor: Governor, options: object = {}) {
     const away = governor.described !== undefined && isSecond;
     return Promise.reject(away ? governor.described : new WorkflowNotFoundError('gone', mine, undefined));
   };
-  const io = recordedIo();
+  const io = recordedIo({ terminal: governor.terminal === true });
   const session: Session = {
     ...openSession(io, { timeoutMs: 1_000, json: governor.json === true }),
     starters: () =>
@@ -80,6 +81,26 @@ async function watched(governor: Governor, options: object = {}) {
 }
 
 describe('watch', () => {
+  it('writes nothing but documents with --json, also while nobody answers', async () => {
+    const looks = [runs(), noWorker, noWorker, runs(), noWorker, status()];
+    const { code, out, err } = await watched({ looks, decisions: [ended('promoted')], json: true, terminal: true });
+    expect(code).toBe(0);
+    const documents = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(documents).toEqual([expect.objectContaining({ v: 1, status: runs() }), { v: 1, ended: ended('promoted') }]);
+    expect(err.match(/m {3}no answer: no worker answered/g)).toHaveLength(2);
+  });
+
+  it('rewrites its lines on a terminal, and nowhere else', async () => {
+    const governor = { looks: [runs(), status()], decisions: [ended('promoted')] };
+    const rewritten = '\u001b[J';
+    expect((await watched({ ...governor, terminal: true })).out).toContain(rewritten);
+    expect((await watched(governor)).out).not.toContain(rewritten);
+    expect((await watched({ ...governor, terminal: true }, { once: true })).out).not.toContain(rewritten);
+  });
+
   it.each([
     ['promoted', 0],
     ['refusedByGate', 1],

@@ -46,18 +46,24 @@ export const watch: CommandDefinition = {
     const temporal = await session.temporal();
     const { io, style } = session;
     const json = session.options.json === true;
-    const display = createDisplay(io, { rewrite: !json && options.once !== true && io.terminal.stdout });
+    const display = createDisplay(io, { rewrite: options.once !== true && io.terminal.stdout });
     let followed: string | null = null;
     let linked = false;
+    let away: string | null = null;
     for (let looks = 0; !io.interrupted.aborted; looks++) {
       const seen = await observe(starters, temporal.client, model).catch((error: unknown) => {
         // A worker or server that is away for a moment ends no watch that has begun.
         const { code, message } = failureOf(error);
         if (looks === 0 || options.once === true || !momentary.includes(code)) throw error;
-        display.show({ now: `${model}   no answer: ${message}`, around: 'waiting for it to come back', key: code });
+        const now = `${model}   no answer: ${message}`;
+        // Of documents nothing but documents may stand on stdout.
+        if (!json) display.show({ now, around: 'waiting for it to come back', key: code });
+        else if (away !== code) session.say(now);
+        away = code;
         return null;
       });
       if (seen !== null) {
+        away = null;
         const { running, next, phase } = seen.status;
         const lines = watchLines(seen, { style, now: Date.now() });
         const mine: string | null = followed ?? options.run ?? null;
