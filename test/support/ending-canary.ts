@@ -12,8 +12,8 @@ export async function canaryDeployment(): Promise<Button | null> {
   return told;
 }
 
-const waits = (): Promise<void> => condition(() => false);
-/** And for its run. */
-export const modelRelease = (): Promise<void> => waits();
-/** And for its governor. */
-export const continuousTraining = (): Promise<void> => waits();
+const waiting = (): Promise<void> => condition(() => false);
+
+/** And for its run and its governor. */
+export const modelRelease = waiting;
+export const continuousTraining = waiting;
