@@ -108,10 +108,12 @@ const vitest = await createVitest('test', {
   reporters: [{}],
 });
 
-/** Vitest keeps what it has read of a file, also which of its tests import which. */
+/** Vitest keeps what it has read of a file, compiled ones too, also which of its tests import which. */
 function forget(source) {
-  vitest.invalidateFile(resolve(source));
-  for (const { vite } of vitest.projects) vite.moduleGraph.onFileChange(resolve(source));
+  for (const path of [resolve(source), compiledPath(source)]) {
+    vitest.invalidateFile(path);
+    for (const { vite } of vitest.projects) vite.moduleGraph.onFileChange(path);
+  }
 }
 
 /** Ends every program below this one, children of children too: tests begin programs that begin others. */
