@@ -23,7 +23,8 @@ export function splitCycle(shares: readonly Share[]): Uint8Array {
     let earliest = Infinity;
     shares.forEach(({ weight }, index) => {
       const had = given[index] ?? 0;
-      if (had >= weight || Math.floor((had * 100) / weight) > slot) return;
+      if (Math.floor((had * 100) / weight) > slot) return;
+      // Infinite without a share: never the earliest.
       const deadline = Math.ceil(((had + 1) * 100) / weight);
       if (deadline < earliest) [chosen, earliest] = [index, deadline];
     });
