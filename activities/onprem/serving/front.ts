@@ -80,24 +80,25 @@ export function openFront(options: {
     answer(client, status, problemBody(message));
   }
 
-  function readHead(client: Client, bytes: Buffer): number | undefined {
+  /** Where the body begins; 0 when there is no head yet, or none that is served. */
+  function readHead(client: Client, bytes: Buffer): number {
     const headEnd = bytes.indexOf('\r\n\r\n');
     if (headEnd > maxHeadBytes || (headEnd < 0 && bytes.length > maxHeadBytes)) {
       reject(client, 431, `headers above ${maxHeadBytes} bytes`);
-      return undefined;
+      return 0;
     }
     if (headEnd < 0) {
       client.received.keep(bytes, bytes.length + 1);
-      return undefined;
+      return 0;
     }
     const head = readRequestHead(bytes.toString('latin1', 0, headEnd));
     if ('message' in head) {
       reject(client, head.status, head.message);
-      return undefined;
+      return 0;
     }
     if (head.length > limits.maxBodyBytes) {
       reject(client, 413, `a body of ${head.length} bytes is above the limit of ${limits.maxBodyBytes}`);
-      return undefined;
+      return 0;
     }
     client.head = head;
     if (head.expectsContinue && head.length > 0) writeSoon(client.socket, continueLine);
@@ -108,11 +109,7 @@ export function openFront(options: {
   function pump(client: Client, received: Buffer): void {
     let bytes = received;
     while (bytes.length > 0 && !client.closing) {
-      if (client.head === undefined) {
-        const start = readHead(client, bytes);
-        if (start === undefined) return;
-        bytes = bytes.subarray(start);
-      }
+      if (client.head === undefined) bytes = bytes.subarray(readHead(client, bytes));
       const { head } = client;
       if (head === undefined) return;
       if (bytes.length < head.length) return client.received.keep(bytes, head.length);
