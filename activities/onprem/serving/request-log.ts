@@ -106,7 +106,8 @@ export function openRequestLog(
     const files = logFiles(folder);
     const sizes = files.map((name) => statSync(join(folder, name)).size);
     let total = sizes.reduce((sum, size) => sum + size, 0);
-    for (const [i, name] of files.slice(0, -1).entries()) {
+    // Never reaches the newest file: it is empty.
+    for (const [i, name] of files.entries()) {
       if (total <= options.keepBytes) return;
       unlinkSync(join(folder, name));
       total -= sizes[i] ?? 0;
