@@ -13,7 +13,9 @@ const counted = (latenciesMs: readonly number[]): Float64Array => {
 
 describe('latency histogram', () => {
   it('is exact for limits that are edges', () => {
-    for (const limitMs of [0.1, 1, 1.5, 2, 5, 10, 25, 50, 100, 120, 200, 250, 500, 1000, 2000, 10_000]) {
+    for (const limitMs of [
+      0.001, 0.02, 0.05, 0.099, 0.1, 1, 1.5, 2, 5, 10, 25, 50, 100, 120, 200, 250, 500, 1000, 2000, 10_000,
+    ]) {
       const slower = countSlower(counted([limitMs * 0.999, limitMs, limitMs * 1.001, limitMs * 1.2]), limitMs);
       expect([limitMs, slower]).toEqual([limitMs, 2]);
     }
