@@ -1,7 +1,9 @@
-import fs, { existsSync, readdirSync } from 'node:fs';
+import fs, { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { createOnpremServing } from './onprem-serving.js';
 import { endpoint, good, newCall, openSite, type Site } from './serving-site.test.support.js';
 
 afterEach(() => {
@@ -60,4 +62,37 @@ describe('G4: a deployment whose files a retirement takes away', () => {
     expect(readdirSync(join(site.root, endpoint, 'versions'))).toEqual([]);
     expect(existsSync(join(site.root, endpoint, 'logs', 'v1.log'))).toBe(false);
   });
+});
+
+it('a deployment that nobody waits for any more stops fetching, and leaves nothing of what it had fetched', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'retempo-fetching-'));
+  const site = createOnpremServing({
+    id: 'onprem.test',
+    root,
+    context: {
+      // As a download does: it ends with its call, of which there is more time than the test has.
+      materialize: (_ref, folder, { signal, deadlineMs }) =>
+        new Promise((_resolve, reject) => {
+          fs.writeFileSync(join(folder, 'half'), '');
+          signal.addEventListener('abort', () => reject(new Error(`given up, due at ${deadlineMs}`)));
+          waiting.abort();
+        }),
+    },
+  });
+  const waiting = new AbortController();
+  const artifact = { v: 1, uri: 'test:/', digest: `sha256:${'1'.repeat(64)}`, bytes: 1 } as const;
+  const deadlineMs = Date.now() + 600_000;
+  try {
+    await expect(
+      site.serving.deploy(
+        { key: 'k', endpoint, version: 'v1', artifact, epoch: 1 },
+        { signal: waiting.signal, deadlineMs }
+      )
+    ).rejects.toThrow(`given up, due at ${deadlineMs}`);
+    expect(readdirSync(join(root, endpoint, 'versions'))).toEqual([]);
+    expect(site.leftOf(endpoint)).toBe('files');
+  } finally {
+    site.close();
+    rmSync(root, { recursive: true });
+  }
 });
