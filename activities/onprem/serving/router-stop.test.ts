@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -82,6 +83,29 @@ describe('a router that is started by hand', () => {
       expect(start(`--state=${folder}/flights`)).toEqual([1, usage]);
       expect(start('--after=none')).toEqual([1, usage]);
     } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('says with its exit code and in its log that it could not write down its end, and is gone all the same', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'retempo-no-end-'));
+    const files = routerFiles(folder);
+    writeFileSync(files.config, JSON.stringify({ v: 1, endpoint }));
+    const router = spawn(process.execPath, [programPath('router-main'), `--state=${folder}`, '--after=none'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    try {
+      let said = '';
+      router.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      while (!said.includes('router ready')) await once(router.stderr, 'data');
+      rmSync(files.process);
+      mkdirSync(join(files.process, 'in the way'), { recursive: true });
+      const ended = once(router, 'close');
+      router.kill('SIGTERM');
+      expect(await ended).toEqual([1, null]);
+      expect(said).toMatch(/ router stops\n.* stopping failed: Error: E.*router\.json'?\n$/);
+    } finally {
+      router.kill('SIGKILL');
       rmSync(folder, { recursive: true });
     }
   });
