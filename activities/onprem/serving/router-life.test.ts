@@ -164,6 +164,16 @@ describe('what a router keeps', () => {
     await until('counts on disk', () => readdirSync(counters).includes('r1.json'));
   });
 
+  it('units are not told, not even as none, where callers do not stay on a version', async () => {
+    const site = openSite();
+    await site.deployReady('v1', good);
+    const revision = await site.weights({ v1: 100 });
+    expect((await site.infer(logisticRequest('a', [[1, 0]]))).status).toBe(200);
+    const { arms } = await site.metrics.readArms({ endpoint, versions: ['v1'], revisions: [revision] }, newCall());
+    expect(arms['v1']?.requests).toBe(1);
+    expect(arms['v1']).not.toHaveProperty('units');
+  });
+
   it('a lease that runs out is written down although there is neither a request nor a call', async () => {
     const site = openSite();
     await site.deployReady('v1', good);

@@ -25,9 +25,9 @@ async function open(answer: (request: number, socket: Socket) => void): Promise<
   upstream = openUpstream({ port: typeof address === 'object' ? (address?.port ?? 0) : 0, maxBodyBytes: 1_000 });
   return upstream;
 }
-const ask = (to: Upstream) =>
+const ask = (to: Upstream, deadlineMs = Date.now() + 3_600_000) =>
   new Promise<string>((resolve) => {
-    to.send(Buffer.from('POST / HTTP/1.1\r\n\r\n'), Date.now() + 3_600_000, (outcome) =>
+    to.send(Buffer.from('POST / HTTP/1.1\r\n\r\n'), deadlineMs, (outcome) =>
       resolve(
         outcome.kind === 'response'
           ? `${outcome.status} ${outcome.body.toString()}`
@@ -49,6 +49,31 @@ it('a request that waits is not sent on a connection that is to be closed', asyn
   expect(await Promise.race(first)).toBe('200 last');
   expect(await waiting).toBe('503 next');
   expect([busy.size, to.inFlight()]).toEqual([33, 31]);
+});
+
+describe('a request without an answer', () => {
+  it('is told as one that had no connection, or whose connection was closed', async () => {
+    const to = await open((request, socket) => {
+      if (request === 1) socket.end();
+      else socket.resetAndDestroy();
+    });
+    expect(await ask(to)).toBe('broken: the model server closed the connection');
+    expect(await ask(to)).toMatch(/^broken: the model server closed the connection: .*ECONNRESET/);
+    const closed = new Promise((resolve) => server?.close(resolve));
+    for (const socket of sockets) socket.destroy();
+    await closed;
+    expect(await ask(to)).toMatch(/^refused: the model server refused: .*ECONNREFUSED/);
+  });
+
+  it('is told as one whose time was over, or that met a server that was stopped', async () => {
+    const to = await open(() => undefined);
+    expect(await ask(to, Date.now() - 1)).toBe('timeout: the model server did not answer in time');
+    const waiting = ask(to);
+    to.close();
+    expect(await waiting).toBe('broken: the model server was stopped');
+    expect(await ask(to)).toBe('refused: the model server is stopped');
+    expect(to.inFlight()).toBe(0);
+  });
 });
 
 describe('an answer that is none', () => {
