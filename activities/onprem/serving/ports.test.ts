@@ -117,7 +117,7 @@ describe('ports of an endpoint', () => {
     for (const path of ['/v2/health/ready', `${model}/ready`, `${model}/versions/v1/ready`])
       expect(await ask(path)).toEqual([200, { ready: true }]);
     expect(await ask('/v2/health/live')).toEqual([200, { live: true }]);
-    expect(await ask('/v2')).toMatchObject([200, { name: 'retempo-model-server' }]);
+    expect(await ask('/v2')).toEqual([200, { name: 'retempo-model-server', version: '1', extensions: [] }]);
     for (const path of ['/', '/v2/models/other', `${model}/versions/v2`, `${model}/infer`])
       expect(await ask(path)).toMatchObject([404, { error: expect.stringContaining(`model ${endpoint}, version v1`) }]);
     const post = (body: string | Buffer) => ({ method: 'POST', body });
@@ -127,7 +127,10 @@ describe('ports of an endpoint', () => {
         200,
         { model_name: endpoint, model_version: 'v1', id: 'a' },
       ]);
-    expect(await ask(`${model}/versions/v2/infer`, post(request))).toMatchObject([405, {}]);
+    expect(await ask(`${model}/versions/v2/infer`, post(request))).toEqual([
+      405,
+      { error: 'POST is not allowed here' },
+    ]);
     expect(await ask(`${model}/infer`, post(Buffer.alloc(8 * 1024 * 1024 + 1, ' ')))).toEqual([
       400,
       { error: 'the body is above the limit of 8388608 bytes' },
