@@ -39,6 +39,9 @@ describe('documents on a store that misbehaves', () => {
     const racing: ArtifactStore = { ...store, head: () => Promise.resolve(null), put: () => Promise.reject(raced) };
     const updating = documents(racing).updateDocument('x', () => 1, call(50));
     await expect(updating).rejects.toMatchObject({ class: 'DeadlineExceeded' });
+    await expect(documents(racing).updateDocument('x', () => 1, call(-1))).rejects.toMatchObject({
+      message: expect.stringContaining('changing the document "x"') as string,
+    });
   });
 
   it('a change whose request was lost is made after all, and once', async () => {
@@ -88,7 +91,10 @@ describe('documents on a store that misbehaves', () => {
   });
 
   it('a change that leaves everything as it is writes nothing, also where there is nothing', async () => {
-    expect(await documents().updateDocument('x', () => undefined, call())).toEqual({ value: null, tag: '' });
+    const seen: unknown[] = [];
+    const look = (current: unknown) => void seen.push(current);
+    expect(await documents().updateDocument('x', look, call())).toEqual({ value: null, tag: '' });
+    expect(seen).toEqual([null]);
     expect(await store.head('d/x.json', call())).toBeNull();
   });
 
