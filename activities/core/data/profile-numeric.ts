@@ -31,7 +31,6 @@ export async function percentileEdges(engine: Engine, relation: string, name: st
   const x = doubleSql(name);
   const [size] = await engine.rows(`SELECT count(*) FILTER (isfinite(${x})) AS n FROM ${relation}`);
   const n = numberOf(size, 'n');
-  if (n === 0) return [];
   const ranks = Array.from({ length: PERCENTILES + 1 }, (_, i) => Math.max(1, Math.ceil((i * n) / PERCENTILES)));
   const rows = await engine.rows(
     `SELECT DISTINCT x FROM (SELECT x, row_number() OVER () AS rank FROM ` +
