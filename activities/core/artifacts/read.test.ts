@@ -6,7 +6,7 @@ import type { ArtifactRef } from '@retempo/workflows/contracts';
 import type { ArtifactStore, Call } from '../ports/index.js';
 import { createFileStore } from './file-store.js';
 import { partSizeBytes } from './part-size.js';
-import { checkListing, openArtifact, readVerified } from './read.js';
+import { checkListing, checkSizes, openArtifact, readVerified, verifyArtifact } from './read.js';
 import { sealFolder } from './seal.js';
 import { createStores } from './stores.js';
 
@@ -150,4 +150,55 @@ it('A3: a store that gives more than was asked for is not listened to, and nothi
     message: expect.stringMatching(/\/model gave more bytes than were asked for; the artifact is not used/) as string,
   });
   expect([given, isOver]).toEqual([0, false]);
+});
+
+it.each([
+  ['fewer', 'byt', /\/model ends after 3 bytes, expected 5 or more; the artifact is not used, restore it/],
+  [
+    'other',
+    'Bytes',
+    /\/model has digest sha256:[0-9a-f]{64} in bytes 0 to 5, the manifest says sha256:[0-9a-f]{64}; the/,
+  ],
+])('A3: a store that gives %s bytes than were sealed is not believed', async (_, given, message) => {
+  await writeFile(join(temporary, 'source', 'model'), 'bytes');
+  const ref = await seal();
+  const wrong: ArtifactStore = {
+    ...store,
+    async *read(key, options, during) {
+      if (key.endsWith('/model')) yield Buffer.from(given);
+      else yield* store.read(key, options, during);
+    },
+  };
+  const artifact = await openArtifact({ stores: createStores([wrong]), ref }, call());
+  await expect(readVerified(artifact, call(), () => Promise.resolve())).rejects.toMatchObject({
+    class: 'Integrity',
+    message: expect.stringMatching(message) as string,
+  });
+});
+
+it.each([
+  ['another file', 'words', 'words', /words is not in the manifest of the artifact; it is not used/],
+  ['bytes after the end', 'model', 'bytes and more', /model has 14 bytes, the manifest says 5; restore it or make/],
+  ['other bytes', 'model', 'Bytes', /model has digest sha256:\w+ in bytes 0 to 5, the manifest says sha256:\w+; the/],
+])('A3: an artifact with %s is not the one that was sealed', async (_, name, text, message) => {
+  await writeFile(join(temporary, 'source', 'model'), 'bytes');
+  const input = { stores: createStores([store]), ref: await seal() };
+  const { folder, sealed } = await openArtifact(input, call());
+  expect(await verifyArtifact(input, call())).toEqual(sealed);
+  await store.delete(folder + name, call());
+  await store.put(folder + name, Buffer.from(text), { ifAbsent: true }, call());
+  await expect(verifyArtifact(input, call())).rejects.toMatchObject({
+    class: 'Integrity',
+    message: expect.stringMatching(message) as string,
+  });
+});
+
+it('A3: a file that was deleted after it was listed has no bytes', async () => {
+  await writeFile(join(temporary, 'source', 'model'), 'bytes');
+  const artifact = await openArtifact({ stores: createStores([store]), ref: await seal() }, call());
+  await store.delete(`${artifact.folder}model`, call());
+  await expect(checkSizes(artifact, call())).rejects.toMatchObject({
+    class: 'Integrity',
+    message: expect.stringContaining('model has no bytes, the manifest says 5; restore it') as string,
+  });
 });

@@ -50,7 +50,10 @@ it('people are told once, with the workflow that has something to say, and the l
   expect(logged.map(({ message }) => message)).toEqual(['m was rolled back']);
   const silent = world();
   await silent.run(() => silent.activities.notifyPeople(event));
-  expect(silent.logged[0]).toMatchObject({ level: 'WARN', meta: { model: 'm', workflow: 'retempo/m/run/7-0000abcd' } });
+  expect(silent.logged[0]).toMatchObject({
+    level: 'WARN',
+    meta: { kind: 'rolledBack', model: 'm', workflow: 'retempo/m/run/7-0000abcd' },
+  });
 });
 
 it('a notifier that fails is tried again, and one that hangs holds nothing for ever', async () => {
