@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { profileOf, type ProfileInput } from './profile.js';
-import type { CategoricalProfile } from './profile-types.js';
+import type { CategoricalProfile, NumericProfile } from './profile-types.js';
 import { dataSpec, PLAIN_COLUMNS, plainRows, runSql, temporaryFolder, writeRows } from './support.test.util.js';
 
 const folder = temporaryFolder();
@@ -97,6 +97,18 @@ describe('the values of a profile', () => {
     const { features } = await profileOf({ data: dataSpec(file) });
     const [place] = features as readonly [CategoricalProfile];
     expect([place.values.length, place.complete, place.other, place.unseen]).toEqual([200, false, 9, 0]);
+  });
+
+  it('stand apart where more than one in a hundred is equal, and are counted nowhere where there is none', async () => {
+    const file = join(folder, 'points.parquet');
+    await runSql(
+      `COPY (SELECT i AS id, TIMESTAMP '2001-01-01' AS "at", CASE WHEN i < 1000 THEN i ELSE 500 END AS x, NULL::DOUBLE AS none, 1 AS late FROM range(1300) r(i)) TO '${file}' (FORMAT parquet)`
+    );
+    const { features } = await profileOf({ data: dataSpec(file) });
+    const [x, none] = features as readonly [NumericProfile, NumericProfile];
+    expect([x.points, x.pointCounts, x.edges.length > 50]).toEqual([[500], [301], true]);
+    expect(x.counts.reduce((sum, count) => sum + count, 0)).toBe(999);
+    expect(none).toMatchObject({ nulls: 1300, edges: [], points: [], counts: [], underflow: 0, overflow: 0 });
   });
 });
 
