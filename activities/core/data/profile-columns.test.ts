@@ -112,6 +112,17 @@ describe('the values of a profile', () => {
   });
 });
 
+it('a profile of a reference without columns still counts the rows', async () => {
+  const reference = { ...(await profileOf({ data })), features: [], target: null };
+  expect(await profileOf({ data, reference })).toMatchObject({ rows: rows.length, features: [], target: null });
+});
+
+it('a profile is made within the memory that it was given', async () => {
+  await expect(profileOf({ data }, undefined, { memoryLimit: 'lots' })).rejects.toMatchObject({
+    message: expect.stringContaining('lots') as string,
+  });
+});
+
 describe('the windows of a profile', () => {
   it('span from the first to the last, in whatever order they come', async () => {
     const windows = [day(5, 6), day(2, 9), day(1, 3)];
