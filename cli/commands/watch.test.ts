@@ -166,6 +166,17 @@ describe('watch', () => {
     const { code, looks, out } = await watched({ looks: [status()], decisions });
     expect({ code, looks }).toEqual({ code: 0, looks: 1 });
     expect(out).toContain(`failed   because it was failed\nrun ${mine} `);
+    for (const [recorded, last] of [
+      [decisions, ended('failed')],
+      [[], null],
+    ] as const) {
+      const document = await watched({ looks: [status()], decisions: recorded, json: true });
+      const documents = document.out.trim().split('\n');
+      expect(documents.map((line) => JSON.parse(line) as object)).toEqual([
+        expect.objectContaining({ status: status() }),
+        { v: 1, ended: last },
+      ]);
+    }
   });
 
   it('with --once looks once, whatever it sees', async () => {
@@ -175,6 +186,7 @@ describe('watch', () => {
         looks: 1,
         out: expect.not.stringContaining('because') as string,
       });
+    expect((await watched({ looks: [status()], json: true }, { once: true })).out).not.toContain('ended');
     expect((await watched({ looks: [noWorker] }, { once: true })).code).toBe(noWorker);
   });
 

@@ -85,8 +85,11 @@ export const watch: CommandDefinition = {
         const waits = running !== null || next !== null || phase === 'waiting' || phase === 'confirmed';
         if (options.once === true || !waits) {
           display.end();
-          const last = options.once === true ? null : await lastRun(starters, model);
-          if (last !== null && !json) session.result({}, endLines(model, last.runId, last.decision, session));
+          if (options.once !== true) {
+            const last = await lastRun(starters, model);
+            const ended = last?.decision ?? null;
+            session.result({ v: 1, ended }, last === null ? [] : endLines(model, last.runId, ended, session));
+          }
           return exitCode.ok;
         }
       }
