@@ -1,4 +1,5 @@
 import {
+  ScheduleAlreadyRunning,
   ScheduleNotFoundError,
   ScheduleOverlapPolicy,
   type Client,
@@ -118,8 +119,13 @@ export async function ensureSchedule(client: Client, difference: ScheduleDiffere
   if (state === 'same') return;
   const options = scheduleOptions(wanted);
   if (state === 'new') {
-    await client.schedule.create(options);
-    return;
+    try {
+      await client.schedule.create(options);
+      return;
+    } catch (error) {
+      // Another apply has created it since it was looked for; what these files say is put into that one.
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    }
   }
   const { spec, action, policies, typedSearchAttributes } = options;
   await client.schedule.getHandle(wanted.id).update((before) => ({

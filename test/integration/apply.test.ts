@@ -1,7 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import {
   Client,
   Connection,
@@ -20,12 +22,14 @@ import {
 } from '@retempo/workflows/contracts';
 import { main } from 'retempo';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { repositoryRoot } from '../support/repository.js';
 import { missingServer } from '../support/server-peer.js';
 import { createTinyProject, type TinyProject } from '../support/tiny-project.js';
 
 // What plan and apply make of what they find on a real server, where nobody answers for a governor.
 
 const missing = await missingServer();
+const bin = fileURLToPath(new URL('cli/dist/bin.js', repositoryRoot));
 
 /** What of a Schedule decides when it starts what. */
 const essence = ({ spec, action, policies, state, typedSearchAttributes }: ScheduleDescription) => ({
@@ -60,11 +64,19 @@ describe.skipIf(missing !== null)('plan and apply', () => {
     await rm(state, { recursive: true, force: true });
   });
 
-  async function retempo(...args: readonly string[]) {
+  const retempo = (...args: readonly string[]) => retempoWith(() => undefined, ...args);
+
+  /** A command that is told of every line on stderr when it is written, before anything else is done. */
+  async function retempoWith(heard: (line: string) => void, ...args: readonly string[]) {
     const written = { out: '', err: '' };
     const code = await main([...args], {
       stdout: { write: (text: string) => (written.out += text) },
-      stderr: { write: (text: string) => (written.err += text) },
+      stderr: {
+        write(text: string) {
+          written.err += text;
+          heard(text);
+        },
+      },
       cwd: project.folder,
       env: { TEMPORAL_ADDRESS: server.address, RETEMPO_ACTOR: 'ann' },
       terminal: { stdin: false, stdout: false, stderr: false },
@@ -128,6 +140,24 @@ describe.skipIf(missing !== null)('plan and apply', () => {
     expect(governor.typedSearchAttributes.get(keyword(searchAttributes.phase))).toBe('healthy');
     expect(await governor.staticSummary()).toBe('governor of tiny');
     expect(await governor.staticDetails()).toBe('Says the same for every row.');
+  });
+
+  it('is done also where another apply does the same between its look and its work', async () => {
+    const schedules = [driftScheduleId('tiny'), reaperScheduleId('onprem.local')];
+    const handles = schedules.map((id) => client.schedule.getHandle(id));
+    await endGovernor();
+    for (const handle of handles) await handle.delete();
+    const others: string[] = [];
+    const { code, out, err } = await retempoWith((line) => {
+      if (!line.includes('apply tiny')) return;
+      const env = { ...process.env, TEMPORAL_ADDRESS: server.address, RETEMPO_ACTOR: 'bob' };
+      others.push(execFileSync(process.execPath, [bin, 'apply', '--json'], { cwd: project.folder, env }).toString());
+    }, 'apply');
+    expect(others.map((other) => JSON.parse(other) as object)).toEqual([expect.objectContaining({ applied: true })]);
+    expect([code, out], err).toEqual([0, expect.stringContaining('Applied to namespace')]);
+    for (const handle of handles) await handle.describe();
+    await endGovernor();
+    expect(await reapers()).toEqual([expect.objectContaining({ schedule: 'same' })]);
   });
 
   it('what somebody has changed of a Schedule is seen and mended; a pause is no difference and stays', async () => {
