@@ -3,7 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Connection } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
 import { startDevServer, type DevServer } from '@retempo/workers';
 import { main } from 'retempo';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,27 +48,37 @@ limits: { drain: 5s }
 ${more}`
     );
 
-  /** A worker in this process that is told to end as soon as it says what it serves, or `before` that. */
-  async function worker(args: readonly string[], before = false) {
+  interface Surroundings {
+    /** Told to end before it has begun. */
+    readonly before?: boolean;
+    readonly env?: { readonly TEMPORAL_ADDRESS?: string };
+    /** Looked at while it serves. */
+    readonly meanwhile?: () => Promise<unknown>;
+  }
+
+  /** A worker in this process that is told to end as soon as it says what it serves. */
+  async function worker(args: readonly string[], around: Surroundings = {}) {
+    const { before = false, env = { TEMPORAL_ADDRESS: server.address }, meanwhile } = around;
     const written = { out: '', err: '' };
     const interrupted = new AbortController();
+    let seen: Promise<unknown> | undefined;
     if (before) interrupted.abort();
     const code = await main(['worker', '--json', ...args], {
       stdout: {
         write(text: string) {
           written.out += text;
-          interrupted.abort();
+          seen = Promise.resolve(meanwhile?.()).finally(() => interrupted.abort());
         },
       },
       stderr: { write: (text: string) => (written.err += text) },
       cwd: project.folder,
-      env: { TEMPORAL_ADDRESS: server.address },
+      env,
       terminal: { stdin: false, stdout: false, stderr: false },
       columns: undefined,
       interrupted: interrupted.signal,
       ask: () => Promise.resolve(null),
     });
-    return { code, err: written.err, said: JSON.parse(written.out) as unknown };
+    return { code, err: written.err, said: JSON.parse(written.out) as unknown, seen: await seen };
   }
 
   it.each<[args: readonly string[], queues: readonly string[]]>([
@@ -91,7 +104,42 @@ ${more}`
   });
 
   it('ends when it was told to before it had begun', async () => {
-    expect(await worker(['--site', 'onprem.east'], true)).toMatchObject({ code: 0 });
+    expect(await worker(['--site', 'onprem.east'], { before: true })).toMatchObject({ code: 0 });
+  });
+
+  it('serves the namespace of the dev server of its project, and no other one than it is told', async () => {
+    const dev = await startDevServer({
+      stateFolder: join(project.folder, '.retempo'),
+      namespace: 'mine',
+      uiPort: null,
+    });
+    const connection = await Connection.connect({ address: dev.address });
+    const taskQueue = { name: 'retempo.onprem.east.jobs' };
+    const pollersIn = async (namespace: string) => {
+      const request = {
+        namespace,
+        taskQueue,
+        taskQueueType: temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+      };
+      return (await connection.workflowService.describeTaskQueue(request)).pollers.length;
+    };
+    try {
+      const { code, seen } = await worker(['--site', 'onprem.east'], {
+        env: {},
+        async meanwhile() {
+          while ((await pollersIn('mine')) === 0) await sleep(50);
+          return pollersIn('default');
+        },
+      });
+      expect({ code, seen }).toEqual({ code: 0, seen: 0 });
+      expect(await worker(['--namespace', 'nope'], { env: {} })).toMatchObject({
+        code: 3,
+        said: { error: { message: expect.stringContaining('has no namespace "nope"') as string } },
+      });
+    } finally {
+      await connection.close();
+      await dev.stop();
+    }
   });
 
   it('serves one site where another cannot be opened, and none where its own cannot', async () => {
