@@ -182,6 +182,11 @@ describe.skipIf(missing !== null)('plan and apply', () => {
     });
   });
 
+  it('look at the namespace that they are told, and at no other', async () => {
+    const plan = await retempo('plan', '--namespace', 'nope');
+    expect(plan).toMatchObject({ code: 3, out: '', err: expect.stringContaining('has no namespace "nope"') as string });
+  });
+
   it('says that nobody answers for a governor, and gives it nothing', async () => {
     const watched = client.schedule.getHandle(driftScheduleId('tiny'));
     const before = essence(await watched.describe());

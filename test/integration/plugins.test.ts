@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import type { Payload, PayloadCodec } from '@temporalio/common';
 import { SimplePlugin } from '@temporalio/plugin';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerPlugin } from '@temporalio/worker';
 import { controlQueue } from '@retempo/workflows/contracts';
 import { connectWorkers, createWorkers, OrchestratorPlugin, ProviderPlugin, startDevServer } from '@retempo/workers';
 import type { CreateWorkersOptions, DevServer } from '@retempo/workers';
@@ -212,6 +212,27 @@ describe.skipIf(missing !== null)('createWorkers', () => {
     const host = { every: { activities: { a: () => Promise.resolve() } }, control: { workflowsPath } };
     await expect(createWorkers({ ...options, activities, host })).rejects.toThrow('named a;');
     await expect(createWorkers({ ...options, activities, only: () => false })).rejects.toThrow('no queue to serve');
+    // Possible only when no Worker holds the connection any more.
+    await own.close();
+  });
+
+  it('ends all when one fails, and tells why', async () => {
+    const own = await NativeConnection.connect({ address: server.address });
+    const breaking: WorkerPlugin = {
+      name: 'breaking',
+      async runWorker(worker, next) {
+        await Promise.all([next(worker), Promise.resolve().then(() => worker.shutdown())]);
+        throw new Error('broken');
+      },
+    };
+    const workers = await createWorkers({
+      config,
+      connection: own,
+      sites: [site('onprem.east')],
+      activities: { control: {}, site: () => ({ a: () => Promise.resolve() }) },
+      host: { control: { workflowsPath, plugins: [breaking] } },
+    });
+    await expect(workers.run()).rejects.toThrow('broken');
     // Possible only when no Worker holds the connection any more.
     await own.close();
   });
