@@ -36,7 +36,9 @@ export function readCommand(value: unknown): readonly string[] {
   if (!Array.isArray(words) || words.length === 0) throw new FieldProblem(expected);
   for (const [index, word] of (words as readonly unknown[]).entries()) {
     if (typeof word !== 'string') {
-      throw new FieldProblem(`${expected}; argument ${index} is not text`, `quote it: "${String(word).slice(0, 40)}"`);
+      const what = `${expected}; argument ${index} is not text`;
+      // A mapping is no text that lacks quotes, and may have no text at all: its toString may be a key of the file.
+      throw isPart(word) ? new FieldProblem(what) : new FieldProblem(what, `quote it: "${String(word)}"`);
     }
     if (word.includes('\0')) throw new FieldProblem(`${expected}; argument ${index} contains a NUL character`);
   }
@@ -54,6 +56,8 @@ export function readCommand(value: unknown): readonly string[] {
   }
   return result;
 }
+
+const isPart = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /**
  * Splits at blanks. Single quotes keep everything, double quotes everything but `\"` and `\\`, a backslash keeps the next

@@ -153,6 +153,21 @@ describe('commands', () => {
     expect(readCommand(['sh', '-c', 'a | b > $C'])).toEqual(['sh', '-c', 'a | b > $C']);
   });
 
+  it.each([
+    [5, 'quote it: "5"'],
+    [true, 'quote it: "true"'],
+    [null, 'quote it: "null"'],
+    [{ toString: 'a' }, undefined],
+    [['a'], undefined],
+  ])('refuses %j in a list, and says how it becomes text where it can', (word, suggestion) => {
+    const refused = refusal(() => readCommand(['node', word]));
+    expect(refused).toBeInstanceOf(FieldProblem);
+    expect(refused).toMatchObject({
+      message: expect.stringContaining('argument 1 is not text') as string,
+      suggestion,
+    });
+  });
+
   it.each(['|', '&', ';', '<', '>', '$', '`', '(', ')', '*', '?', '[', ']', '{', '}', '#', '\n', '\r'])(
     'refuses %j outside quotes and takes it inside single ones',
     (character) => {
