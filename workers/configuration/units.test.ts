@@ -176,6 +176,34 @@ describe('commands', () => {
     }
   );
 
+  it('refuses inside double quotes what a shell would put something else for', () => {
+    for (const character of ['$', '`'])
+      expect(() => splitCommand(`node "a${character}b"`)).toThrow('there is no shell');
+    expect(splitCommand('node "a|b;c*" "d\\"e" "f\\\\g" "h\\i"')).toEqual(['node', 'a|b;c*', 'd"e', 'f\\g', 'h\\i']);
+  });
+
+  it.each<[what: string, command: unknown, says: string]>([
+    ['no text', 5, 'expected a command such as'],
+    ['an empty text', ' ', 'expected a command such as'],
+    ['an empty list', [], 'expected a command such as'],
+    ['no program', ['', 'a'], 'expected a command such as'],
+    ['a program of blanks', "' ' a", 'expected a command such as'],
+    ['a NUL character', ['node', 'a\0b'], 'argument 1 contains a NUL character'],
+    ['too many arguments', Array.from({ length: 1_001 }, () => 'a'), 'at most 1 000 arguments'],
+    ['too long a line', ['node', 'a'.repeat(32_768)], 'at most 1 000 arguments and 32 768 characters'],
+    ['a variable before the program', 'A=1 node a.js', 'so A=... would not set a variable'],
+    ['a backslash before nothing', 'node a\\', 'expected a character after the last backslash'],
+    ['an open quote', "node 'a", "expected a closing '"],
+  ])('refuses %s', (_what, command, says) => {
+    const refused = refusal(() => readCommand(command));
+    expect(refused).toBeInstanceOf(FieldProblem);
+    expect(refused).toMatchObject({ message: expect.stringContaining(says) as string });
+  });
+
+  it('takes a program whose name has an equals sign where it stands in a list', () => {
+    expect(readCommand(['A=1', 'a'])).toEqual(['A=1', 'a']);
+  });
+
   it('gives back what was quoted, whatever it is', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { minLength: 1 }), (words) => {
