@@ -33,7 +33,7 @@ const noShell = (character: string): FieldProblem =>
 export function readCommand(value: unknown): readonly string[] {
   const expected = 'expected a command such as node train.js, or a list of program and arguments';
   const words = typeof value === 'string' ? splitCommand(value) : value;
-  if (!Array.isArray(words) || words.length === 0) throw new FieldProblem(expected);
+  if (!Array.isArray(words)) throw new FieldProblem(expected);
   for (const [index, word] of (words as readonly unknown[]).entries()) {
     if (typeof word !== 'string') {
       const what = `${expected}; argument ${index} is not text`;

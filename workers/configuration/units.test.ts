@@ -145,6 +145,7 @@ describe('commands', () => {
     ['node a\\ b "c\\"d" \'\'', ['node', 'a b', 'c"d', '']],
     ['./run.sh --größe=5', ['./run.sh', '--größe=5']],
     ["a'b'c", ['abc']],
+    ['node \\$A', ['node', '$A']],
   ])('splits %s', (text, expected) => {
     expect(readCommand(text)).toEqual(expected);
   });
