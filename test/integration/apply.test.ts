@@ -158,6 +158,7 @@ describe.skipIf(missing !== null)('plan and apply', () => {
     for (const handle of handles) await handle.describe();
     await endGovernor();
     expect(await reapers()).toEqual([expect.objectContaining({ schedule: 'same' })]);
+    expect(await retempo('apply')).toMatchObject({ code: 0 });
   });
 
   it('what somebody has changed of a Schedule is seen and mended; a pause is no difference and stays', async () => {
