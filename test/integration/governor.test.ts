@@ -165,7 +165,6 @@ describe.skipIf(missing !== null)('the governor: a year of events, buttons, budg
 
   const firstAnswers = new Map<string, Answer>();
 
-  // A hundred seconds on two cores that do nothing else.
   it('a year of daily events: at most 60 events at rest, and a small state', { timeout: 600_000 }, async () => {
     const rests: number[] = [];
     const states: number[] = [];
