@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Connection } from '@temporalio/client';
+import { Client, Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { startDevServer, type DevServer } from '@retempo/workers';
+import { controlQueue } from '@retempo/workflows/contracts';
 import { main } from 'retempo';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repositoryRoot } from '../support/repository.js';
@@ -107,6 +109,25 @@ ${more}`
     expect(await worker(['--site', 'onprem.east'], { before: true })).toMatchObject({ code: 0 });
   });
 
+  /** What the activities of the workers say of a run that is open in this namespace: the reaper stops what has no open run. */
+  async function stateOfAnOpenRun(address: string, namespace: string): Promise<unknown> {
+    const connection = await NativeConnection.connect({ address });
+    try {
+      const client = new Client({ connection, namespace });
+      const run = { workflowId: 'retempo/m/run/1-00000000', taskQueue: 'nobody' };
+      await client.workflow.start('modelRelease', run);
+      const workflowsPath = fileURLToPath(new URL('test/support/host-workflows.ts', repositoryRoot));
+      const host = await Worker.create({ connection, namespace, taskQueue: 'host', workflowsPath });
+      const told = { releaseId: run.workflowId };
+      const asked = { queue: controlQueue, activity: 'describeRelease', told };
+      return await host.runUntil(
+        client.workflow.execute('callOn', { workflowId: 'asks', taskQueue: 'host', args: [asked] })
+      );
+    } finally {
+      await connection.close();
+    }
+  }
+
   it('serves the namespace of the dev server of its project, and no other one than it is told', async () => {
     const dev = await startDevServer({
       stateFolder: join(project.folder, '.retempo'),
@@ -132,6 +153,12 @@ ${more}`
         },
       });
       expect({ code, seen }).toEqual({ code: 0, seen: 0 });
+      expect(
+        await worker(['--control'], { env: {}, meanwhile: () => stateOfAnOpenRun(dev.address, 'mine') })
+      ).toMatchObject({
+        code: 0,
+        seen: { state: 'open' },
+      });
       expect(await worker(['--namespace', 'nope'], { env: {} })).toMatchObject({
         code: 3,
         said: { error: { message: expect.stringContaining('has no namespace "nope"') as string } },

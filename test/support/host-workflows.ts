@@ -4,11 +4,15 @@ import { proxyActivities } from '@temporalio/workflow';
 export * from '@retempo/workflows';
 
 /** Calls one activity on a task queue, once. */
-export async function callOn(input: { readonly queue: string; readonly activity: string }): Promise<unknown> {
-  const activities = proxyActivities<Record<string, () => Promise<unknown>>>({
+export async function callOn(input: {
+  readonly queue: string;
+  readonly activity: string;
+  readonly told?: unknown;
+}): Promise<unknown> {
+  const activities = proxyActivities<Record<string, (told?: unknown) => Promise<unknown>>>({
     taskQueue: input.queue,
     startToCloseTimeout: '1m',
     retry: { maximumAttempts: 1 },
   });
-  return activities[input.activity]?.();
+  return activities[input.activity]?.(input.told);
 }
