@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection, ScheduleNotFoundError } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { NativeConnection, Worker } from '@temporalio/worker';
+import { identityOf, isAlive } from '@retempo/activities/processes';
 import { onprem, type OnpremSite } from '@retempo/onprem';
 import { loadProject, openInstallation, startDevServer, type DevServer, type OpenInstallation } from '@retempo/workers';
 import { controlQueue, driftScheduleId, endpointId, governorId, searchAttributes } from '@retempo/workflows/contracts';
@@ -20,6 +21,7 @@ import { createTinyProject, type TinyProject } from '../support/tiny-project.js'
 const missing = await missingServer();
 const folders = ['code', 'data', 'checkpoints', 'predictions', 'versions', 'histories/models'];
 const models = ['tiny', 'tiny-two'] as const;
+const providers = [onprem()];
 
 async function all<T>(items: AsyncIterable<T>): Promise<readonly T[]> {
   const found: T[] = [];
@@ -46,7 +48,6 @@ describe.skipIf(missing !== null)('retempo delete', () => {
     server = await startDevServer({ stateFolder: state, uiPort: null });
     connection = await Connection.connect({ address: server.address });
     client = new Client({ connection });
-    const providers = [onprem()];
     const loaded = await loadProject({ folder: project.folder, providers });
     expect(await retempo('apply')).toMatchObject({ code: 0, err: expect.stringContaining('apply tiny-two') });
 
@@ -168,6 +169,24 @@ describe.skipIf(missing !== null)('retempo delete', () => {
     expect(await left('tiny-two')).toEqual({ ...whole, record: 3 });
     const again = await retempo('delete', 'tiny', '--yes', '--purge');
     expect(again).toMatchObject({ code: 1, err: expect.stringContaining('nothing of a model "tiny" to delete') });
+  });
+
+  it('takes an endpoint whose router has died: whoever watches would bring it back', async () => {
+    const { pid } = await site.routers.ensureRouter('tiny', call());
+    const router = identityOf(pid)!;
+    // Nobody watches while it dies, as after the death of a whole machine.
+    await opened.close();
+    process.kill(pid, 'SIGKILL');
+    while (isAlive(router)) await sleep(20);
+    expect(site.routers.leftOf('tiny')).toBe('died');
+    expect(await retempo('delete', 'tiny', '--yes')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('stop the endpoint tiny') as string,
+    });
+    expect(site.routers.leftOf('tiny')).toBe('files');
+    opened = await openInstallation({ project: await loadProject({ folder: project.folder, providers }), providers });
+    site = opened.sites[0] as OnpremSite;
+    await site.routers.ensureRouter('shared', call());
   });
 
   it('stops before it takes the endpoint away when the canary or the run does not end, and goes on when repeated', async () => {
