@@ -70,8 +70,8 @@ class Canary {
   private revisions: readonly string[];
   private judged: NonNullable<CanaryInput['resume']>['judged'];
   private awake = false;
-  /** The look that is under way: a way back does not wait for its retries. */
-  private looking: CancellationScope | null = null;
+  /** The look or write under way. A way back waits for neither: by its higher epoch it refuses what comes late. */
+  private underWay: CancellationScope | null = null;
   /** The candidate has 100 % by read-back: no way back inside this canary. */
   private promoted = false;
   private readonly desk = new ApprovalDesk();
@@ -177,6 +177,11 @@ class Canary {
     }
   }
 
+  private untilWayBack<T>(work: () => Promise<T>): Promise<T> {
+    this.underWay = new CancellationScope();
+    return this.underWay.run(work);
+  }
+
   /**
    * One look, and what follows from it. What could not be done holds the canary where it was: it never advances, and the next
    * look finds out what is in force.
@@ -187,8 +192,7 @@ class Canary {
     let before = this.state;
     let problem = 'no look was possible';
     try {
-      this.looking = new CancellationScope();
-      const look = await this.looking.run(() =>
+      const look = await this.untilWayBack(() =>
         looksAt(release.site, this.limits, `look ${before.looks + 1} at ${weight} %`).observe({
           endpoint: release.endpoint,
           model,
@@ -236,12 +240,8 @@ class Canary {
       case 'setWeight': {
         const weights = { [candidate.version]: move.weight, [champion!.version]: 100 - move.weight };
         const sameStep = this.board.weight === move.weight;
-        const state = await setWeights(
-          this.writer,
-          weights,
-          leaseOf(release, champion),
-          `${move.weight} % to ${candidate.version}`
-        );
+        const up = `${move.weight} % to ${candidate.version}`;
+        const state = await this.untilWayBack(() => setWeights(this.writer, weights, leaseOf(release, champion), up));
         this.revisions = sameStep ? [...this.revisions, state.revision].slice(-50) : [state.revision];
         this.board.show(this.state, undefined, move.weight);
         return null;
@@ -256,7 +256,8 @@ class Canary {
   private async promote(reason: string): Promise<CanaryResult> {
     const { release, candidate, champion, model, releaseId } = this.input;
     this.board.show(this.state, `giving 100 % to ${candidate.version}`);
-    const state = await setWeights(this.writer, { [candidate.version]: 100 }, null, `100 % to ${candidate.version}`);
+    const all = { [candidate.version]: 100 };
+    const state = await this.untilWayBack(() => setWeights(this.writer, all, null, `100 % to ${candidate.version}`));
     if (state.versions[candidate.version]?.weight !== 100) {
       throw ApplicationFailure.create({
         message: `${release.endpoint} was set to 100 % ${candidate.version} but reads back ${JSON.stringify(weighted(state))}`,
@@ -355,7 +356,7 @@ class Canary {
     else {
       const by = this.desk.record('rejected', this.digests).by[0];
       this.state = giveUp(this.state, by?.reason ?? 'rejected', by?.actor ?? 'somebody', 'rejected').state;
-      this.looking?.cancel();
+      this.underWay?.cancel();
     }
     this.stopAsking();
     this.awake = true;
@@ -388,7 +389,7 @@ class Canary {
         press(button);
         this.awake = true;
         if (this.state.rollback !== null) {
-          this.looking?.cancel();
+          this.underWay?.cancel();
           this.stopAsking();
         }
         return { done: true, reason: this.board.status(this.state).sentence };

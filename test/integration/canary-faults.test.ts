@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import { describe, expect, it } from 'vitest';
 import { abort, getRunStatus, promote, resume, rollback } from '@retempo/workflows/messages';
 import { candidate, useScriptedCanary } from '../support/scripted-canary.js';
@@ -115,6 +116,28 @@ describe.skipIf(missing !== null)('a canary in a world that answers as it seldom
     const result = await canary.result();
     expect(result.result).toBe('aborted');
     rolledBack(result);
+  });
+
+  it.each([
+    ['on its way up', 0, [0]],
+    ['that gives the candidate everything', 2, [10, 50, 0]],
+  ])('4: a way back does not wait for a write %s whose router hangs', async (_which, before, weights) => {
+    let begin!: () => void;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const hangs = async () => {
+      begin();
+      for (const context = Context.current(); ; context.heartbeat()) await context.sleep(50);
+    };
+    for (let writes = before; writes > 0; writes -= 1) world.next('setTraffic', (_, usual) => usual());
+    world.next('setTraffic', hangs);
+    const limits = { ...installation.limits, heartbeatMs: 1_000 };
+    const canary = await start({}, { installation: { ...installation, limits } });
+    await begun;
+    await press(canary, abort);
+    const result = await canary.result();
+    expect([result.result, result.reason]).toEqual(['aborted', 'because']);
+    rolledBack(result);
+    expect(ups()).toEqual(weights);
   });
 
   it('4: cancelled while it deploys: the deployment is not cut short, and what it made is retired', async () => {
