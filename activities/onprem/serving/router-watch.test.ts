@@ -1,13 +1,24 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { isAlive } from '@retempo/activities/processes';
 import { endpoint, newCall, openSite, type Site } from './serving-site.test.support.js';
 
 const { execPath } = process;
+/** How many processes run this program now. */
+const programsOf = (path: string): number =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(path);
+    } catch {
+      return false;
+    }
+  }).length;
+
 afterEach(() => {
   process.execPath = execPath;
+  vi.useRealTimers();
 });
 
 it.each<[what: string, again: (site: Site) => Promise<unknown>]>([
@@ -34,3 +45,28 @@ it.each<[what: string, again: (site: Site) => Promise<unknown>]>([
     expect(site.process().process).not.toEqual(before);
   }
 );
+
+it('a router that takes long to come back is started once, however often it is looked for, and again when that failed', async () => {
+  // Looks come when the test says so.
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const site = openSite();
+  await site.ensureRouter(endpoint, newCall());
+  const { process: before } = site.process();
+  process.kill(before.pid, 'SIGKILL');
+  while (isAlive(before)) await sleep(20);
+  const slow = join(site.root, 'slow');
+  const goOn = join(site.root, 'go-on');
+  const loop = `while [ -e ${slow} ] && [ ! -e ${goOn} ]; do sleep 0.02; done`;
+  writeFileSync(slow, `#!/bin/sh\n${loop}\nexit 1\n`, { mode: 0o700 });
+  process.execPath = slow;
+  for (let looks = 0; looks < 3; looks++) vi.advanceTimersByTime(1_000);
+  const started = programsOf(slow);
+  process.execPath = execPath;
+  writeFileSync(goOn, '');
+  expect(started).toBe(1);
+  while (site.leftOf(endpoint) !== 'running') {
+    vi.advanceTimersByTime(1_000);
+    await sleep(20);
+  }
+  expect(site.process().process).not.toEqual(before);
+});
