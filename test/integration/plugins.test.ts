@@ -237,6 +237,53 @@ describe.skipIf(missing !== null)('createWorkers', () => {
     await own.close();
   });
 
+  /** Workers on a connection of their own; plugins of the host hold back that of the site until it is let go. */
+  async function heldBack(control: WorkerPlugin['runWorker']) {
+    const own = await NativeConnection.connect({ address: server.address });
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((done) => (letGo = done));
+    const holding: WorkerPlugin = {
+      name: 'holding',
+      async runWorker(worker, next) {
+        if (worker.options.taskQueue === controlQueue) return control?.(worker, next);
+        await held;
+        return next(worker);
+      },
+    };
+    const workers = await createWorkers({
+      config,
+      connection: own,
+      sites: [site('onprem.east')],
+      activities: { control: {}, site: (_, role) => (role === 'jobs' ? { a: () => Promise.resolve() } : {}) },
+      host: { every: { plugins: [holding] }, control: { workflowsPath } },
+    });
+    return { own, workers, letGo };
+  }
+
+  it('ends also one that a plugin held back when another failed', async () => {
+    const { own, workers, letGo } = await heldBack(async (worker, next) => {
+      await Promise.all([next(worker), Promise.resolve().then(() => worker.shutdown())]);
+      // Only after the failure has been seen.
+      setImmediate(letGo);
+      throw new Error('broken');
+    });
+    await expect(workers.run()).rejects.toThrow('broken');
+    // Possible only when no Worker holds the connection any more.
+    await own.close();
+  });
+
+  it('ends all when it is told to before they run, or while a plugin holds one back', async () => {
+    for (const early of [true, false]) {
+      const { own, workers, letGo } = await heldBack((worker, next) => next(worker));
+      if (early) workers.shutdown();
+      const running = workers.run();
+      if (!early) workers.shutdown();
+      letGo();
+      await running;
+      await own.close();
+    }
+  });
+
   it('finishes a running activity on SIGTERM, then ends; metrics are on loopback', async () => {
     const port = await new Promise<number>((done) => {
       const probe = createServer().listen(0, '127.0.0.1', () => {

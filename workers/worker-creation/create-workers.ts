@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from '@temporalio/worker';
 import type { NativeConnection, WorkerPlugin } from '@temporalio/worker';
 import { controlQueue, siteQueue, siteRoles } from '@retempo/workflows/contracts';
@@ -38,7 +39,7 @@ export interface RetempoWorkers {
    * flight has been drained. Rejects with the first error when a Worker fails; the others are drained first.
    */
   run(): Promise<void>;
-  /** Starts the graceful drain; `run` returns when it is over. May be called again. */
+  /** Starts the graceful drain; `run` returns when it is over. May be called again, and before `run`. */
   shutdown(): void;
 }
 
@@ -47,6 +48,9 @@ interface Planned {
   readonly role: QueueRole;
   readonly plugin: WorkerPlugin;
 }
+
+/** How often it is looked whether a Worker that has to end has begun, in milliseconds. */
+const beginsEveryMs = 20;
 
 /**
  * Creates one Temporal Worker per queue: `retempo.control`, and per site `jobs`, `wait`, `serving` and `data`. Nothing
@@ -73,8 +77,7 @@ export async function createWorkers(options: CreateWorkersOptions): Promise<Rete
   }
   return {
     queues: planned.map(({ queue }) => queue),
-    run: () => runAll(workers),
-    shutdown: () => shutdownAll(workers),
+    ...together(workers),
   };
 }
 
@@ -108,18 +111,38 @@ function createWorker(plan: Planned, options: CreateWorkersOptions): Promise<Wor
   });
 }
 
-async function runAll(workers: readonly Worker[]): Promise<void> {
-  const runs = workers.map((worker) =>
-    worker.run().catch((error: unknown) => {
-      shutdownAll(workers);
+/** What runs and ends several Workers together. */
+function together(workers: readonly Worker[]): Pick<RetempoWorkers, 'run' | 'shutdown'> {
+  const running = new Set<Worker>();
+  let ending = false;
+  const end = async (worker: Worker): Promise<void> => {
+    // A plugin of the host may still hold it back: it can be told only when it has begun, and would serve for ever untold.
+    while (running.has(worker) && worker.getState() === 'INITIALIZED') await sleep(beginsEveryMs);
+    // One that stops already, or was never started, has nothing to be told.
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  const shutdown = (): void => {
+    ending = true;
+    for (const worker of workers) void end(worker);
+  };
+  const runOne = async (worker: Worker): Promise<void> => {
+    running.add(worker);
+    try {
+      const run = worker.run();
+      if (ending) void end(worker);
+      await run;
+    } catch (error) {
+      shutdown();
       throw error;
-    })
-  );
-  const failed = (await Promise.allSettled(runs)).find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-}
-
-function shutdownAll(workers: readonly Worker[]): void {
-  // A Worker that stops already, or was never started, has nothing to be told.
-  for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    } finally {
+      running.delete(worker);
+    }
+  };
+  return {
+    shutdown,
+    async run() {
+      const failed = (await Promise.allSettled(workers.map(runOne))).find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+    },
+  };
 }
