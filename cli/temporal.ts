@@ -20,6 +20,12 @@ export interface Temporal extends TemporalPlace {
   close(): Promise<void>;
 }
 
+/** What a list is asked for that shall name every workflow that has not ended, whoever has paused it. */
+export const openOnly = 'CloseTime IS NULL';
+
+/** Whether a workflow of this status has not ended: one that somebody has paused goes on where it was. */
+export const isOpen = (status: string): boolean => status === 'RUNNING' || status === 'PAUSED';
+
 /** Longest wait for a server's first answer, in milliseconds. */
 const connectTimeoutMs = 5_000;
 

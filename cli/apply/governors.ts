@@ -9,6 +9,7 @@ import {
 } from '@retempo/workflows/contracts';
 import type { continuousTraining } from '@retempo/workflows';
 import { configure, getStatus } from '@retempo/workflows/messages';
+import { isOpen, openOnly } from '../temporal.js';
 import { attributesOf } from './schedules.js';
 
 /** What is known of a model's governor without changing anything. */
@@ -29,8 +30,7 @@ export async function lookAtGovernor(client: Client, model: string, timeoutMs: n
   const handle = client.workflow.getHandle(governorId(model));
   try {
     const { status } = await handle.describe();
-    if (status.name !== 'RUNNING' && status.name !== 'PAUSED')
-      return { state: 'ended', how: status.name.toLowerCase() };
+    if (!isOpen(status.name)) return { state: 'ended', how: status.name.toLowerCase() };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { state: 'missing' };
     throw error;
@@ -81,10 +81,10 @@ export async function configureGovernor(
   );
 }
 
-/** Models whose governor runs, by name. */
+/** Models whose governor has not ended, by name. */
 export async function runningGovernors(client: Client): Promise<readonly string[]> {
   const found: string[] = [];
-  const query = `WorkflowType = 'continuousTraining' AND ExecutionStatus = 'Running'`;
+  const query = `WorkflowType = 'continuousTraining' AND ${openOnly}`;
   for await (const { workflowId } of client.workflow.list({ query })) {
     const model = modelOfId(workflowId);
     if (model !== undefined && workflowId === governorId(model)) found.push(model);

@@ -7,6 +7,7 @@ import { deleteSchedule } from '../apply/schedules.js';
 import { CliError, exitCode, messageOf } from '../failure.js';
 import { isLocalSite } from '../local-site.js';
 import type { Session } from '../session.js';
+import { isOpen } from '../temporal.js';
 import { deletionOf, type Deletion } from './deletion.js';
 
 /** Longest wait for a run or a canary to end, in milliseconds: a job gets its grace, a rollback its read-back. */
@@ -53,7 +54,8 @@ async function rollBack(
       client.workflow.getHandle(canary).executeUpdate(abort, { args: [{ actor, reason: `${model} is deleted` }] })
     )
     .catch(unlessGone)
-    .catch((error: unknown) => {
+    .catch(async (error: unknown) => {
+      if (!(await isStillOpen(client, canary))) return;
       throw new CliError(
         exitCode.away,
         'noWorker',
@@ -73,18 +75,30 @@ function unlessGone(error: unknown): void {
   if (!(error instanceof WorkflowNotFoundError)) throw error;
 }
 
+/** Whether a workflow has not ended. Throws when it is paused: nothing that it is told reaches it then. */
+async function isStillOpen(client: Client, workflowId: string): Promise<boolean> {
+  const state = await client.workflow
+    .getHandle(workflowId)
+    .describe()
+    .then(({ status }) => status.name)
+    .catch((error: unknown) => {
+      unlessGone(error);
+      return 'GONE' as const;
+    });
+  if (state === 'PAUSED') {
+    throw new CliError(
+      exitCode.failed,
+      'paused',
+      `${workflowId} is paused, so it cannot end; let it go on with: temporal workflow unpause --workflow-id ${workflowId}, then repeat the delete`
+    );
+  }
+  return isOpen(state);
+}
+
 async function untilEnded(session: Session, client: Client, workflowId: string): Promise<void> {
   const { interrupted } = session.io;
   for (const until = Date.now() + endWithinMs; Date.now() < until && !interrupted.aborted;) {
-    const state = await client.workflow
-      .getHandle(workflowId)
-      .describe()
-      .then(({ status }) => status.name)
-      .catch((error: unknown) => {
-        unlessGone(error);
-        return 'GONE' as const;
-      });
-    if (state !== 'RUNNING') return;
+    if (!(await isStillOpen(client, workflowId))) return;
     await sleep(500, undefined, { signal: interrupted }).catch(() => undefined);
   }
   throw new CliError(

@@ -4,6 +4,7 @@ import { ConfigurationError } from '@retempo/workers';
 import { CliError, exitCode } from '../failure.js';
 import type { Session } from '../session.js';
 import { listModels } from '../status/model-rows.js';
+import { isOpen } from '../temporal.js';
 import { plural } from '../text/quantities.js';
 import { documentsOf, endpointIn, endpointsOf, keysOf, type Endpoint } from './owned.js';
 
@@ -71,7 +72,7 @@ async function describeGovernor(
 ): Promise<{ readonly running: boolean; readonly memo: Readonly<Record<string, unknown>> } | null> {
   try {
     const { status, memo } = await client.workflow.getHandle(governorId(model)).describe();
-    return { running: status.name === 'RUNNING', memo: memo ?? {} };
+    return { running: isOpen(status.name), memo: memo ?? {} };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return null;
     throw error;
@@ -94,7 +95,7 @@ async function runningCanary(client: Client, endpoints: readonly Endpoint[]): Pr
     const id = endpointId(site, endpoint);
     try {
       const { status } = await client.workflow.getHandle(id).describe();
-      if (status.name === 'RUNNING') return id;
+      if (isOpen(status.name)) return id;
     } catch (error) {
       if (!(error instanceof WorkflowNotFoundError)) throw error;
     }

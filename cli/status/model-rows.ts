@@ -2,6 +2,7 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { searchAttributes } from '@retempo/workflows/contracts';
 import { CliError, exitCode, messageOf } from '../failure.js';
+import { openOnly } from '../temporal.js';
 
 /** One model as the list of running workflows shows it: no workflow is asked, so it costs one call for any number. */
 export interface ModelRow {
@@ -80,9 +81,9 @@ function rowOf(model: string, rows: readonly ListRow[]): ModelRow {
 
 const phaseOf = (row: ListRow): string => row.typedSearchAttributes.get(phaseKey) ?? 'unknown';
 
-/** Lists every workflow of Retempo that runs. */
+/** Lists every workflow of Retempo that runs, paused ones too. */
 export async function listRunning(client: Client, namespace: string): Promise<readonly ListRow[]> {
-  const query = `${searchAttributes.model} IS NOT NULL AND ExecutionStatus = 'Running'`;
+  const query = `${searchAttributes.model} IS NOT NULL AND ${openOnly}`;
   const listed: ListRow[] = [];
   try {
     for await (const row of client.workflow.list({ query, pageSize: 1_000 })) listed.push(row);
