@@ -1,5 +1,6 @@
 // A worker process for the drain test: serves until SIGTERM, with one slow activity, and says what happens.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import { connectWorkers, createWorkers } from '@retempo/workers';
 
 const [address, metricsPort] = process.argv.slice(2);
@@ -18,7 +19,8 @@ const workers = await createWorkers({
         : {
             slow: async () => {
               console.log('started');
-              await sleep(2_000);
+              // Ends at once when it is cancelled: what a drain lets finish is not.
+              await sleep(2_000, undefined, { signal: Context.current().cancellationSignal });
               return 'finished';
             },
           },

@@ -35,10 +35,13 @@ describe('model server', () => {
     const url = await site.endpointUrl(endpoint, newCall());
     const metadata = (await (await fetch(`${url}/v2/models/${endpoint}`)).json()) as {
       inputs: unknown;
+      outputs: unknown;
       versions: unknown;
     };
     expect(metadata.versions).toEqual(['v1']);
-    expect(metadata.inputs).toEqual(inputs.map(({ name, datatype }) => ({ name, datatype, shape: [-1] })));
+    const specs = inputs.map(({ name, datatype }) => ({ name, datatype, shape: [-1] }));
+    expect(metadata.inputs).toEqual(specs);
+    expect(metadata.outputs).toEqual(specs.map((spec) => ({ ...spec, name: `${spec.name}_out` })));
     expect((await fetch(`${url}/v2/health/ready`)).status).toBe(200);
     expect((await fetch(`${url}/v2/models/other/infer`, { method: 'POST', body: '{}' })).status).toBe(404);
     expect((await fetch(`${url}/v2/models/${endpoint}/infer`)).status).toBe(405);

@@ -99,6 +99,20 @@ describe('router whose disk fails', () => {
     putBack();
   });
 
+  it('ends in order when it is told to, although the last counts cannot be written', async () => {
+    const site = await serving();
+    // Nobody brings it back.
+    site.close();
+    const { process: router, servers } = site.process();
+    const putBack = replaceBy(filesOf(site).counters, file);
+    expect((await site.infer(body)).status).toBe(200);
+    process.kill(router.pid, 'SIGTERM');
+    await until('its end', () => !isAlive(router));
+    expect([servers.length, servers.some(isAlive), site.process().stopped]).toEqual([1, false, true]);
+    expect(said(site)).not.toContain('stopping failed');
+    putBack();
+  });
+
   it('says of a change that it could not be stored, and what to do', async () => {
     const site = await serving();
     const { adminPort, token } = site.process();

@@ -156,12 +156,13 @@ describe('what a router keeps', () => {
   });
 
   it('counts are on disk soon after their requests, although nobody asks for them', async () => {
-    const site = openSite();
+    const site = openSite({ stickiness: { by: 'id' } });
     await site.deployReady('v1', good);
     await site.weights({ v1: 100 });
     expect((await site.infer(logisticRequest('a', [[1, 0]]))).status).toBe(200);
-    const { counters } = routerFiles(join(site.root, endpoint));
+    const { counters, units } = routerFiles(join(site.root, endpoint));
     await until('counts on disk', () => readdirSync(counters).includes('r1.json'));
+    await until('units on disk', () => readdirSync(units).includes('r1-v1'));
   });
 
   it('units are not told, not even as none, where callers do not stay on a version', async () => {
