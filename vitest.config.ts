@@ -7,6 +7,8 @@ const project = (name: string, include: string[], options: object = {}) => ({
     exclude: ['**/node_modules/**', '**/dist/**'],
     pool: 'forks' as const,
     hookTimeout: 120_000,
+    // As in a model server: nothing of what tests load is told to anybody.
+    env: { ORT_DISABLE_TELEMETRY: '1' },
     ...options,
   },
 });

@@ -1,6 +1,7 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import promises from 'node:fs/promises';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -147,4 +148,33 @@ it('a runtime that cannot be loaded is told with what to do, by the model server
   expect(problem).toMatch(
     /^serving needs the optional package onnxruntime-node, .*npm install onnxruntime-node@.*deploy again \(Cannot find package 'onnxruntime-node'\)$/
   );
+});
+
+it('the runtime gathers nothing about the models that it serves, unless somebody allows it', async () => {
+  const filesDigest = await deployed({ 'model.onnx': whole });
+  const home = join(versionsFolder, 'home');
+  mkdirSync(home);
+  const server = spawn(
+    process.execPath,
+    [
+      programPath('model-server-main'),
+      `--folder=${folder()}`,
+      `--files-digest=${filesDigest}`,
+      '--model=m',
+      '--version=v1',
+    ],
+    // Without the variables of a CI, where the runtime holds its tongue by itself.
+    { env: { PATH: process.env['PATH'], HOME: home, TMPDIR: home }, stdio: ['ignore', 'pipe', 'inherit'] }
+  );
+  try {
+    const [line] = (await once(server.stdout, 'data')) as [Buffer];
+    const { port } = JSON.parse(line.toString()) as { readonly port: number };
+    const body = logisticRequest('a', [[1, 1]]);
+    expect((await fetch(`http://127.0.0.1:${port}/v2/models/m/infer`, { method: 'POST', body })).status).toBe(200);
+    // Its device id and what it has not sent yet would lie here.
+    expect(readdirSync(home, { recursive: true })).toEqual([]);
+  } finally {
+    server.kill('SIGKILL');
+    if (server.exitCode === null && server.signalCode === null) await once(server, 'exit');
+  }
 });

@@ -25,6 +25,8 @@ interface OutputTensor {
 type Runtime = typeof import('onnxruntime-node');
 
 async function loadRuntime(): Promise<Runtime> {
+  // Otherwise it tells Microsoft about every model: names, hashes, a device id. It reads this once, when it is loaded.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
   try {
     return await import('onnxruntime-node');
   } catch (error) {
