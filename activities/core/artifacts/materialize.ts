@@ -19,10 +19,9 @@ export async function verifyFolder(folder: string, manifest: Manifest, call: Cal
   const files = await listFolder(folder);
   const expected = new Map(manifest.files.map((file) => [file.path, file]));
   for (const file of files) {
-    checkCall(call, `verifying ${folder}`);
     const entry = expected.get(file.path);
     const same =
-      entry !== undefined && entry.size === file.size && (await hashLocal(folder, file)).digest === entry.digest;
+      entry !== undefined && entry.size === file.size && (await hashLocal(folder, file, call)).digest === entry.digest;
     if (!same) {
       throw new PortError(
         'Integrity',

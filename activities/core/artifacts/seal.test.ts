@@ -9,10 +9,11 @@ import { metered } from '../conformance/metered.js';
 import { withoutCopy } from '../conformance/suite.js';
 import { PortError, type ArtifactStore, type Call } from '../ports/index.js';
 import { createFileStore } from './file-store.js';
+import { listFolder } from './folder.js';
 import { openFilesBelow } from './open-files.test.util.js';
 import { partSizeBytes } from './part-size.js';
 import { verifyArtifact } from './read.js';
-import { sealFolder, type SealInput } from './seal.js';
+import { hashLocal, sealFolder, type SealInput } from './seal.js';
 import { createStores } from './stores.js';
 
 // What a seal finds that an earlier try or a twin has left, and what is in its way; the rest is in the conformance suite.
@@ -186,6 +187,20 @@ describe('what is refused before anything is read or sent', () => {
       class: 'Cancelled',
     });
     expect(opened).toEqual([]);
+  });
+
+  it('and within a file: the rest of it is not read', async () => {
+    await write('model', large);
+    const [file] = await listFolder(source);
+    let looks = 0;
+    const over: Call = {
+      ...call(),
+      get signal() {
+        return looks++ === 0 ? AbortSignal.any([]) : AbortSignal.abort();
+      },
+    };
+    await expect(hashLocal(source, file!, over)).rejects.toMatchObject({ class: 'Cancelled' });
+    expect(looks).toBe(2);
   });
 });
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ArtifactRef, Json } from '@retempo/workflows/contracts';
 import { canonicalJson } from '@retempo/workflows/domain';
 import { PortError, type ArtifactStore, type Call } from '../ports/index.js';
@@ -49,8 +50,10 @@ async function readWhole(reader: LocalReader, size: number): Promise<Uint8Array>
   return bytes;
 }
 
-/** Hashes a local file without sending it. */
-export async function hashLocal(folder: string, file: LocalFile): Promise<ManifestFile> {
+/** Hashes a local file without sending it. Looks after each of its parts whether anybody still waits. */
+export async function hashLocal(folder: string, file: LocalFile, call: Call): Promise<ManifestFile> {
+  const checkWaits = () => checkCall(call, `hashing ${join(folder, file.path)}`);
+  checkWaits();
   const reader = await readLocalFile(folder, file);
   try {
     const buffer = new Uint8Array(Math.min(file.size, partSizeBytes(file.size)));
@@ -63,6 +66,7 @@ export async function hashLocal(folder: string, file: LocalFile): Promise<Manife
       const digest = digestPart(bytes);
       hash.update(bytes);
       parts.push({ size: bytes.length, digest: await digest });
+      checkWaits();
     }
     await reader.finish();
     return manifestFile(file.path, file.size, `sha256:${hash.digest('hex')}`, parts);
@@ -88,7 +92,7 @@ async function stageLargeOnce(input: SealInput, file: LocalFile, stagingKey: str
   const staged = await store.head(stagingKey, call);
   if (staged !== null) {
     // Finished by an earlier try: hashed on both sides instead of sent again.
-    const [local, remote] = [await hashLocal(folder, file), await inspectObject(store, stagingKey, call)];
+    const [local, remote] = [await hashLocal(folder, file, call), await inspectObject(store, stagingKey, call)];
     if (remote?.digest === local.digest) return { file: local, publish };
     await store.delete(stagingKey, call);
   }
@@ -184,10 +188,7 @@ async function sealOnce(input: SealInput, call: Call): Promise<ArtifactRef> {
   const note = large.size === 0 ? null : await readSmall(store, noteKey, 1024, call);
   if (note !== null) {
     const hashed: ManifestFile[] = [];
-    for (const file of files) {
-      checkCall(call, `sealing ${folder}`);
-      hashed.push(await hashLocal(folder, file));
-    }
+    for (const file of files) hashed.push(await hashLocal(folder, file, call));
     const ours = sealManifest(hashed, metadata);
     const target = artifactFolder(prefix, ours.digest);
     if (await isComplete(store, target, ours, call)) return refOf(store, target, ours);
