@@ -98,6 +98,8 @@ const endpointPrefix = 'retempo/endpoint/';
 /** Phases of a release in which its pipeline knows most. */
 const pipelinePhases: readonly ReleasePhase[] = ['open', 'training', 'evaluating'];
 
+const isUnknown = (error: unknown): boolean => error instanceof StarterError && error.problem === 'unknownModel';
+
 /** At most this many triggers travel in one signal. */
 const triggersPerSignal = 50;
 
@@ -112,6 +114,17 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
     return call({ client, model, timeoutMs }, what, run);
   };
   const governor = (model: string) => client.workflow.getHandle(governorId(model));
+
+  /** Asks a part of a release, which may have ended since it was seen, or has yet to begin: there is a model all the same. */
+  const askPart = <T>(model: string, what: string, run: () => Promise<T>): Promise<T> =>
+    ask(model, what, run).catch((error: unknown) => {
+      if (!isUnknown(error)) throw error;
+      throw new StarterError(
+        'nothingToDo',
+        `what waited has ended meanwhile, or has yet to begin (${what} ${model}); see: retempo status ${model}`,
+        error
+      );
+    });
 
   const status = async (model: string): Promise<ModelStatus> => {
     const known = await ask(model, 'ask the status of', () => governor(model).query(getStatus));
@@ -135,8 +148,11 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
     if (known.running.phase !== 'canary' && known.running.phase !== 'gate') return null;
     const described = await ask(known.model, 'describe the run of', () =>
       client.workflow.getHandle(known.running!.runId).describe()
-    );
-    const child = described.raw.pendingChildren?.find(
+    ).catch((error: unknown) => {
+      if (isUnknown(error)) return null;
+      throw error;
+    });
+    const child = described?.raw.pendingChildren?.find(
       ({ workflowTypeName }) => workflowTypeName === 'canaryDeployment' || workflowTypeName === 'validationGate'
     );
     return child?.workflowId ?? null;
@@ -152,7 +168,7 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
         `${press.model} has no canary under way (${known.sentence}), so there is nothing to ${what}; see: retempo status ${press.model}`
       );
     }
-    return ask(press.model, what, () =>
+    return askPart(press.model, what, () =>
       client.workflow.getHandle(id).executeUpdate(message, { args: [{ actor: press.actor, reason: press.reason }] })
     );
   };
@@ -172,7 +188,7 @@ export function createStarters({ client, timeoutMs = 15_000 }: StarterOptions): 
       );
     }
     const about = digests ?? waitingFor.digests;
-    return ask(model, what, () =>
+    return askPart(model, what, () =>
       client.workflow
         .getHandle(waitingFor.workflowId)
         .executeUpdate(message, { args: [{ digests: about, actor, reason }] })
