@@ -6,11 +6,13 @@ import { isAlive } from '@retempo/activities/processes';
 import { endpoint, newCall, openSite, type Site } from './serving-site.test.support.js';
 
 const { execPath } = process;
-/** How many processes run this program now. */
+/** How many processes that this one began run this program now: what they begin themselves runs it too until it is another. */
 const programsOf = (path: string): number =>
   readdirSync('/proc').filter((pid) => {
     try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(path);
+      const [, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+      return parent === String(process.pid) && words.includes(path);
     } catch {
       return false;
     }
