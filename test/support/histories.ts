@@ -12,6 +12,8 @@ export function kindOf(event: Event): string {
 /** What one execution cost: events, and how many of each kind. */
 export interface HistoryCount {
   readonly events: number;
+  /** Events but those of workflow tasks: the server begins a task anew when a worker is slow to take it. */
+  readonly besideTasks: number;
   readonly bytes: number;
   readonly kinds: { readonly [kind: string]: number };
 }
@@ -26,7 +28,8 @@ export async function countHistory(handle: WorkflowHandle): Promise<HistoryCount
   const kinds: Record<string, number> = {};
   for (const event of events) kinds[kindOf(event)] = (kinds[kindOf(event)] ?? 0) + 1;
   const { historySize } = await handle.describe();
-  return { events: events.length, bytes: historySize ?? 0, kinds };
+  const besideTasks = events.filter((event) => !kindOf(event).startsWith('workflowTask')).length;
+  return { events: events.length, besideTasks, bytes: historySize ?? 0, kinds };
 }
 
 /** Bytes of the arguments that the present run was started with. */
