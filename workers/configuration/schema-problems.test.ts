@@ -8,6 +8,7 @@ const schema = z.strictObject({
   data: z.strictObject({ source: z.string() }),
   steps: z.array(z.number()).min(1).max(2).optional(),
   approval: z.union([z.string(), z.strictObject({ quorum: z.number() })]).optional(),
+  models: z.union([z.string(), z.array(z.string()).max(2)]).optional(),
 });
 const told = (value: unknown) => check(schema, value, ['release']).problems;
 const right = { data: { source: 'rows.csv' } };
@@ -24,6 +25,8 @@ describe('a value that is', () => {
     [{ ...right, steps: [] }, ['steps'], 'expected a list of at least 1, got an empty list'],
     [{ ...right, steps: [1, 2, 3] }, ['steps'], 'expected a list of at most 2, got a list of 3'],
     [{ ...right, approval: { quorum: 'two' } }, ['approval', 'quorum'], 'expected number, got "two"'],
+    [{ ...right, approval: {} }, ['approval', 'quorum'], 'required: expected number'],
+    [{ ...right, models: ['a', 5] }, ['models', 1], 'expected text, got 5'],
   ])('wrong: %j', (value, path, message) => {
     expect(told(value)).toEqual([{ path: ['release', ...path], message }]);
   });
@@ -34,6 +37,19 @@ describe('a value that is', () => {
     [5, 'expected text, or a mapping, got 5'],
   ])('of another kind than every alternative, such as %j, is told all of them', (approval, message) => {
     expect(told({ ...right, approval })).toEqual([{ path: ['release', 'approval'], message, suggestion: undefined }]);
+  });
+
+  it('of the right kind but for its size is told all alternatives, and not what is wrong in it', () => {
+    expect(told({ ...right, models: ['a', 'b', 5] })).toMatchObject([
+      { path: ['release', 'models'], message: 'expected text, or a list of at most 2, got a list of 3' },
+    ]);
+  });
+
+  it('required and absent is told what it may be', () => {
+    const label = z.strictObject({ label: z.union([z.string(), z.strictObject({ column: z.string() })]) });
+    expect(check(label, {}).problems).toMatchObject([
+      { path: ['label'], message: 'required: expected text, or a mapping' },
+    ]);
   });
 
   it('right is given back', () => {

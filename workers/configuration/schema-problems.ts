@@ -62,16 +62,12 @@ function suggestionOf(params: Record<string, unknown> | undefined): string | und
   return typeof suggestion === 'string' ? suggestion : undefined;
 }
 
-/** The alternative that fits the kind of value speaks; when none fits, all say what they expect. */
+/** The alternative that finds fault only with what is in the value speaks; when none does, all say what they expect. */
 function translateUnion(issue: z.core.$ZodIssueInvalidUnion, schema: z.ZodType, path: Path): readonly FoundProblem[] {
   const branches = issue.errors.map((branch) => branch.flatMap((inner) => translate(inner, schema, path)));
-  const isMapping = typeof issue.input === 'object' && issue.input !== null && !Array.isArray(issue.input);
-  const fitting = branches.filter((branch) => branch.every((one) => one.path.length > path.length));
-  const chosen = isMapping ? fitting[0] : undefined;
+  const chosen = branches.find((branch) => branch.every((one) => one.path.length > path.length));
   if (chosen !== undefined) return chosen;
   const told = branches.flat().filter((one) => one.path.length === path.length);
-  const unsupported = told.find((one) => one.message.includes('not supported yet'));
-  if (unsupported !== undefined) return [unsupported];
   const got = described(issue.input);
   const expectations = told.map((one) =>
     one.message
