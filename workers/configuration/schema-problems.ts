@@ -67,7 +67,7 @@ function translateUnion(issue: z.core.$ZodIssueInvalidUnion, schema: z.ZodType, 
   const branches = issue.errors.map((branch) => branch.flatMap((inner) => translate(inner, schema, path)));
   const chosen = branches.find((branch) => branch.every((one) => one.path.length > path.length));
   if (chosen !== undefined) return chosen;
-  const told = branches.flat().filter((one) => one.path.length === path.length);
+  const told = branches.flat();
   const got = described(issue.input);
   const expectations = told.map((one) =>
     one.message
