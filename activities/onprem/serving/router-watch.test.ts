@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it, vi } from 'vitest';
@@ -6,17 +6,22 @@ import { isAlive } from '@retempo/activities/processes';
 import { endpoint, newCall, openSite, type Site } from './serving-site.test.support.js';
 
 const { execPath } = process;
-/** How many processes that this one began run this program now: what they begin themselves runs it too until it is another. */
-const programsOf = (path: string): number =>
-  readdirSync('/proc').filter((pid) => {
-    try {
-      const [, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-      const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      return parent === String(process.pid) && words.includes(path);
-    } catch {
-      return false;
-    }
-  }).length;
+const read = (pid: number, file: string): string => {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+};
+/** Processes that were started with this word and have not ended. */
+const programsOf = (word: string): readonly number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => read(pid, 'cmdline').split('\0').includes(word));
+/** Those that this process began: what they begin themselves has their words until it is another program. */
+const begunHere = (word: string): readonly number[] =>
+  programsOf(word).filter((pid) => read(pid, 'stat').split(') ').at(-1)?.split(' ')[1] === String(process.pid));
+const routersOf = (site: Site): readonly number[] => programsOf(`--state=${join(site.root, endpoint)}`);
 
 afterEach(() => {
   process.execPath = execPath;
@@ -62,7 +67,7 @@ it('a router that takes long to come back is started once, however often it is l
   writeFileSync(slow, `#!/bin/sh\n${loop}\nexit 1\n`, { mode: 0o700 });
   process.execPath = slow;
   for (let looks = 0; looks < 3; looks++) vi.advanceTimersByTime(1_000);
-  const started = programsOf(slow);
+  const started = begunHere(slow).length;
   process.execPath = execPath;
   writeFileSync(goOn, '');
   expect(started).toBe(1);
@@ -71,4 +76,39 @@ it('a router that takes long to come back is started once, however often it is l
     await sleep(20);
   }
   expect(site.process().process).not.toEqual(before);
+});
+
+it('only a router that died is started again: not one that runs, that was stopped, or that never was', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const site = openSite();
+  // Another worker of the same place.
+  const other = openSite({}, site.root);
+  const look = () => vi.advanceTimersByTime(1_000);
+  mkdirSync(join(site.root, endpoint));
+  look();
+  expect(routersOf(site)).toEqual([]);
+  const { pid } = await site.ensureRouter(endpoint, newCall());
+  look();
+  expect(routersOf(site)).toEqual([pid]);
+  await other.stop(endpoint);
+  look();
+  expect(routersOf(site)).toEqual([]);
+  expect(site.leftOf(endpoint)).toBe('files');
+});
+
+it('a router that dies while it is stopped is not started again by the worker that stops it', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  const site = openSite();
+  await site.ensureRouter(endpoint, newCall());
+  const { process: router } = site.process();
+  process.kill(router.pid, 'SIGSTOP');
+  const stopped = site.stop(endpoint);
+  process.kill(router.pid, 'SIGKILL');
+  // Nothing else happens here before the look: whoever stops it has not seen yet that it is gone.
+  while (isAlive(router)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+  expect(site.leftOf(endpoint)).toBe('died');
+  vi.advanceTimersByTime(1_000);
+  expect(routersOf(site).filter((pid) => pid !== router.pid)).toEqual([]);
+  await stopped;
+  expect(site.process()).toMatchObject({ process: router, stopped: true });
 });
