@@ -150,6 +150,18 @@ it('a runtime that cannot be loaded is told with what to do, by the model server
   );
 });
 
+it('a model server that is started by hand says which words it needs', () => {
+  const words = ['--folder=x', '--files-digest=x', '--model=x', '--version=x'];
+  for (const word of words) {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [programPath('model-server-main'), ...words.filter((one) => one !== word)],
+      { encoding: 'utf8', timeout: 50_000 }
+    );
+    expect([status, stdout, stderr]).toEqual([1, '', expect.stringContaining('usage: model-server-main --folder')]);
+  }
+});
+
 it('the runtime gathers nothing about the models that it serves, unless somebody allows it', async () => {
   const filesDigest = await deployed({ 'model.onnx': whole });
   const home = join(versionsFolder, 'home');

@@ -137,6 +137,16 @@ describe('ports of an endpoint', () => {
     ]);
   });
 
+  it('those of model servers are there until their router ends them: who interrupts all programs at once means it', async () => {
+    const [server] = router().servers;
+    if (server === undefined) throw new Error('no server');
+    const port = Number(`0x${listeners(server.pid)[0]?.split(':')[1]}`);
+    process.kill(server.pid, 'SIGINT');
+    // It has the signal before it can answer.
+    expect((await fetch(`http://127.0.0.1:${port}/v2/health/live`)).status).toBe(200);
+    expect(router().servers).toEqual([server]);
+  });
+
   it.each([
     '/v2/models/../../etc/passwd',
     '/v2/models/%2e%2e/infer',

@@ -1,4 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it, vi } from 'vitest';
@@ -111,4 +113,22 @@ it('a router that dies while it is stopped is not started again by the worker th
   expect(routersOf(site).filter((pid) => pid !== router.pid)).toEqual([]);
   await stopped;
   expect(site.process()).toMatchObject({ process: router, stopped: true });
+});
+
+it('looking for routers that died keeps no program alive', () => {
+  const built = new URL('../dist/serving/onprem-serving.js', import.meta.url).href;
+  const root = mkdtempSync(join(tmpdir(), 'retempo-watch-'));
+  const code = `import { createOnpremServing } from '${built}';
+    const context = { materialize: async () => undefined };
+    createOnpremServing({ id: 'onprem.test', root: ${JSON.stringify(root)}, context });
+    console.log('opened');`;
+  try {
+    const { status, stdout } = spawnSync(execPath, ['--input-type=module', '-e', code], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    expect([status, stdout]).toEqual([0, 'opened\n']);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
 });
