@@ -181,6 +181,37 @@ describe('collecting', () => {
     expect(report).toEqual({ looked: 1, collected: [], kept: [{ version, reason: 'collected meanwhile' }] });
     expect((await createRegistry({ store }).getVersion({ model, version }, call()))?.collectedAt).toBe(clock());
   });
+
+  it('goes on past a version whose record is gone: what its bytes are is not known any more', async () => {
+    const [one, two] = [await registeredVersion(store, 0), await registeredVersion(store, 1)];
+    const registry = createRegistry({ store, now: clock });
+    for (const input of [one, two]) await registry.register(input, call());
+    await store.delete(`registry/models/m/versions/${one.version}.json`, call());
+    const report = await registry.collect({ model, olderThan: later }, call());
+    expect(report).toEqual({ looked: 2, collected: [one.version, two.version], kept: [] });
+    expect(await store.head('versions/m/0/model.bin', call())).not.toBeNull();
+    expect(await store.head('versions/m/1/model.bin', call())).toBeNull();
+  });
+
+  it('goes on past a version that was registered again without its bytes, and so is not known any more', async () => {
+    const [one, two] = [await registeredVersion(store, 0), await registeredVersion(store, 1)];
+    const registry = createRegistry({ store, now: clock });
+    for (const input of [one, two]) await registry.register(input, call());
+    let again: unknown;
+    const racing: ArtifactStore = {
+      ...store,
+      async delete(...input) {
+        await store.delete(...input);
+        if (again === undefined && input[0].startsWith('versions/m/0/'))
+          again = await registry.register(one, call()).catch((error: unknown) => error);
+      },
+    };
+    const report = await createRegistry({ store: racing, now: clock }).collect({ model, olderThan: later }, call());
+    expect(again).toMatchObject({ class: 'NotFound' });
+    expect(report.collected).toEqual([one.version, two.version]);
+    expect((await registry.listVersions(model, call())).map(({ version }) => version)).toEqual([two.version]);
+    expect(await registry.getVersion({ model, version: one.version }, call())).toBeNull();
+  });
 });
 
 describe('the versions of a model', () => {
