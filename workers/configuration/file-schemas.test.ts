@@ -197,7 +197,12 @@ describe('a model file', () => {
       'release.strategy: "blueGreen" is not supported yet in this version; expected canary, got "blueGreen"',
     ],
     ['release.lookEvery', '99ms', 'release.lookEvery: expected a duration of at least 100ms, got "99ms"'],
-    ['release.holdback', '51%', expect.stringMatching(/^release\.holdback: expected .*50/)],
+    ['release.holdback', '51%', 'release.holdback: expected a whole percentage from 0% to 50%, got "51%"'],
+    [
+      'release.approval',
+      { before: '0%' },
+      'release.approval.before: expected a whole percentage from 1% to 100%, got "0%"',
+    ],
     ['release.lease', '0s', 'release.lease: expected none, or a duration above zero, got "0s"'],
   ])('%s refuses %o', (path, value, line) => {
     expect(model(path, value)).toEqual([line]);
