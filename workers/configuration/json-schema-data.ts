@@ -8,7 +8,7 @@ export const configFile: object = {
     temporal: {
       type: 'object',
       properties: {
-        address: { type: 'string' },
+        address: { type: 'string', examples: ['127.0.0.1:7233'] },
         namespace: { type: 'string', minLength: 1, maxLength: 255 },
         apiKey: { type: 'string', pattern: '^secret:[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$' },
         tls: {
@@ -37,12 +37,17 @@ export const configFile: object = {
         additionalProperties: false,
       },
     },
-    models: { anyOf: [{ type: 'string' }, { minItems: 1, maxItems: 100, type: 'array', items: { type: 'string' } }] },
+    models: {
+      anyOf: [
+        { type: 'string', examples: ['models/*.yaml'] },
+        { minItems: 1, maxItems: 100, type: 'array', items: { type: 'string', examples: ['models/*.yaml'] } },
+      ],
+    },
     code: {
       type: 'object',
       properties: {
-        include: { minItems: 0, maxItems: 200, type: 'array', items: { type: 'string' } },
-        exclude: { minItems: 0, maxItems: 200, type: 'array', items: { type: 'string' } },
+        include: { minItems: 0, maxItems: 200, type: 'array', items: { type: 'string', examples: ['models/*.yaml'] } },
+        exclude: { minItems: 0, maxItems: 200, type: 'array', items: { type: 'string', examples: ['models/*.yaml'] } },
       },
       additionalProperties: false,
     },
@@ -60,11 +65,11 @@ export const configFile: object = {
     limits: {
       type: 'object',
       properties: {
-        heartbeat: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-        noWorkerAfter: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-        capacityAfter: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-        drain: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-        stickyTimeout: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+        heartbeat: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+        noWorkerAfter: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+        capacityAfter: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+        drain: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+        stickyTimeout: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
         cachedWorkflows: { type: 'integer', minimum: 0, maximum: 100000 },
       },
       additionalProperties: false,
@@ -95,7 +100,7 @@ export const modelFile: object = {
               type: 'object',
               properties: {
                 column: { type: 'string', minLength: 1, maxLength: 256 },
-                arrivesAfter: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+                arrivesAfter: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
               },
               required: ['column'],
               additionalProperties: false,
@@ -134,9 +139,9 @@ export const modelFile: object = {
         split: {
           type: 'object',
           properties: {
-            train: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-            gap: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-            evaluate: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+            train: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+            gap: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+            evaluate: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
           },
           additionalProperties: false,
         },
@@ -172,12 +177,12 @@ export const modelFile: object = {
       properties: {
         run: { anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1 }] },
         image: { not: {} },
-        at: { minItems: 1, maxItems: 20, type: 'array', items: { type: 'string' } },
+        at: { minItems: 1, maxItems: 20, type: 'array', items: { type: 'string', examples: ['onprem.local/cpu'] } },
         resources: {
           type: 'object',
           properties: {
             cpu: { type: 'number', maximum: 4096, exclusiveMinimum: 0 },
-            memory: { type: 'string', pattern: '^[0-9.]+ ?(B|[KMGT]i?B?)$' },
+            memory: { type: 'string', pattern: '^[0-9.]+ ?(B|[KMGT]i?B?)$', examples: ['4Gi'] },
             gpu: { not: {} },
           },
           additionalProperties: false,
@@ -192,8 +197,10 @@ export const modelFile: object = {
           propertyNames: { type: 'string' },
           additionalProperties: { type: 'string', maxLength: 4096 },
         },
-        timeout: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-        atMost: { anyOf: [{ type: 'string', pattern: '^[0-9.]+ [A-Z]{3}$' }, { enum: ['none'] }] },
+        timeout: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+        atMost: {
+          anyOf: [{ type: 'string', pattern: '^[0-9.]+ [A-Z]{3}$', examples: ['20 USD'] }, { enum: ['none'] }],
+        },
         attemptsPerPool: { type: 'integer', minimum: 1, maximum: 100 },
       },
       required: ['run'],
@@ -213,7 +220,7 @@ export const modelFile: object = {
           },
           additionalProperties: false,
         },
-        timeout: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+        timeout: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
       },
       required: ['run'],
       additionalProperties: false,
@@ -221,8 +228,8 @@ export const modelFile: object = {
     code: {
       type: 'object',
       properties: {
-        include: { minItems: 0, maxItems: 200, type: 'array', items: { type: 'string' } },
-        exclude: { minItems: 0, maxItems: 200, type: 'array', items: { type: 'string' } },
+        include: { minItems: 0, maxItems: 200, type: 'array', items: { type: 'string', examples: ['models/*.yaml'] } },
+        exclude: { minItems: 0, maxItems: 200, type: 'array', items: { type: 'string', examples: ['models/*.yaml'] } },
       },
       additionalProperties: false,
     },
@@ -297,7 +304,7 @@ export const modelFile: object = {
                   type: 'array',
                   items: { type: 'string', minLength: 1, maxLength: 128 },
                 },
-                expires: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+                expires: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
               },
               additionalProperties: false,
             },
@@ -309,19 +316,19 @@ export const modelFile: object = {
     release: {
       type: 'object',
       properties: {
-        to: { type: 'string' },
+        to: { type: 'string', examples: ['endpoint:flight-delay'] },
         strategy: { enum: ['canary'] },
         steps: { minItems: 1, maxItems: 50, type: 'array', items: { type: 'integer', minimum: 1, maximum: 99 } },
-        holdback: { type: 'string', pattern: '^[0-9]+ ?%$' },
-        bake: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+        holdback: { type: 'string', pattern: '^[0-9]+ ?%$', examples: ['1%'] },
+        bake: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
         guardrails: {
           type: 'object',
           properties: {
             errors: {
               type: 'object',
               properties: {
-                worseThan: { type: 'string', pattern: '^[0-9.]+ ?x$' },
-                safeBelow: { type: 'string', pattern: '^[0-9.]+ ?x$' },
+                worseThan: { type: 'string', pattern: '^[0-9.]+ ?x$', examples: ['1.5x'] },
+                safeBelow: { type: 'string', pattern: '^[0-9.]+ ?x$', examples: ['1.5x'] },
                 ignoreBelow: {
                   anyOf: [
                     { type: 'string', pattern: '^[0-9.]+ ?%$' },
@@ -338,9 +345,9 @@ export const modelFile: object = {
                 {
                   type: 'object',
                   properties: {
-                    over: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-                    worseThan: { type: 'string', pattern: '^[0-9.]+ ?x$' },
-                    safeBelow: { type: 'string', pattern: '^[0-9.]+ ?x$' },
+                    over: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+                    worseThan: { type: 'string', pattern: '^[0-9.]+ ?x$', examples: ['1.5x'] },
+                    safeBelow: { type: 'string', pattern: '^[0-9.]+ ?x$', examples: ['1.5x'] },
                     ignoreBelow: {
                       anyOf: [
                         { type: 'string', pattern: '^[0-9.]+ ?%$' },
@@ -363,10 +370,10 @@ export const modelFile: object = {
             { type: 'number', minimum: 0, maximum: 1 },
           ],
         },
-        lookEvery: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-        stepDeadline: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-        totalDeadline: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
-        deployDeadline: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+        lookEvery: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+        stepDeadline: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+        totalDeadline: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
+        deployDeadline: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
         onInconclusive: { enum: ['hold', 'rollback'] },
         approval: {
           anyOf: [
@@ -374,7 +381,7 @@ export const modelFile: object = {
             {
               type: 'object',
               properties: {
-                before: { type: 'string', pattern: '^[0-9]+ ?%$' },
+                before: { type: 'string', pattern: '^[0-9]+ ?%$', examples: ['1%'] },
                 quorum: { type: 'integer', minimum: 1, maximum: 20 },
                 from: {
                   minItems: 0,
@@ -382,20 +389,22 @@ export const modelFile: object = {
                   type: 'array',
                   items: { type: 'string', minLength: 1, maxLength: 128 },
                 },
-                expires: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+                expires: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
               },
               additionalProperties: false,
             },
           ],
         },
-        lease: { anyOf: [{ enum: ['none'] }, { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' }] },
+        lease: {
+          anyOf: [{ enum: ['none'] }, { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] }],
+        },
       },
       additionalProperties: false,
     },
     watch: {
       type: 'object',
       properties: {
-        every: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+        every: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
         compare: { minItems: 1, maxItems: 2, type: 'array', items: { enum: ['training', 'sameSlot'] } },
         minRows: { type: 'integer', minimum: 1, maximum: 1000000000000 },
         loss: {
@@ -407,7 +416,7 @@ export const modelFile: object = {
                 metric: { enum: ['logLoss', 'brier'] },
                 tolerate: { type: 'number', maximum: 1000, exclusiveMinimum: 0 },
                 clip: { type: 'number', maximum: 1000, exclusiveMinimum: 0 },
-                falseAlarmEvery: { type: 'string', pattern: '^[0-9]+ windows?$' },
+                falseAlarmEvery: { type: 'string', pattern: '^[0-9]+ windows?$', examples: ['365 windows'] },
               },
               additionalProperties: false,
             },
@@ -423,7 +432,9 @@ export const modelFile: object = {
           type: 'object',
           properties: {
             drift: { type: 'boolean' },
-            every: { anyOf: [{ enum: ['none'] }, { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' }] },
+            every: {
+              anyOf: [{ enum: ['none'] }, { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] }],
+            },
             events: {
               minItems: 0,
               maxItems: 100,
@@ -433,13 +444,15 @@ export const modelFile: object = {
           },
           additionalProperties: false,
         },
-        cooldown: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+        cooldown: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
         atMost: {
           type: 'object',
           properties: {
             runs: { type: 'integer', minimum: 1, maximum: 100000 },
-            cost: { anyOf: [{ type: 'string', pattern: '^[0-9.]+ [A-Z]{3}$' }, { enum: ['none'] }] },
-            per: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$' },
+            cost: {
+              anyOf: [{ type: 'string', pattern: '^[0-9.]+ [A-Z]{3}$', examples: ['20 USD'] }, { enum: ['none'] }],
+            },
+            per: { type: 'string', pattern: '^[0-9.]+ ?(ms|s|m|h|d)$', examples: ['24h'] },
           },
           additionalProperties: false,
         },

@@ -17,7 +17,16 @@ const config = ajv.compile(configJsonSchema());
 /** What the library that checks the values says about its own schema. */
 const describedBy = (schema: z.ZodType, title: string): object => ({
   // The same building blocks appear in many places; written out, so that each place stays readable.
-  ...z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12', reused: 'inline' }),
+  ...z.toJSONSchema(schema, {
+    io: 'input',
+    target: 'draft-2020-12',
+    reused: 'inline',
+    // Left out by the library where a value is read: what a file says is not what comes of it. These are as files have them.
+    override: ({ zodSchema, jsonSchema }) => {
+      const examples = z.globalRegistry.get(zodSchema)?.examples;
+      if (Array.isArray(examples)) jsonSchema.examples = examples;
+    },
+  }),
   title,
 });
 
