@@ -141,7 +141,9 @@ it('refuses nothing that a governor takes: the server is asked', async () => {
     starters.getDecisions(good.model, 20),
   ];
   for (const told of await Promise.allSettled(asked))
-    expect(told).toMatchObject({ reason: { problem: 'unavailable' } });
+    expect(told).toMatchObject({
+      reason: { problem: 'unavailable', message: expect.stringMatching(/\(\w[\w ]* flight-delay\)/) as string },
+    });
 });
 
 it('makes a trigger of all that a request says, with what may be left out', () => {

@@ -150,6 +150,44 @@ describe.skipIf(missing !== null)('starters and the parts of a release', () => {
     expect(told).toMatchObject([saying('ended meanwhile'), saying('ended meanwhile'), saying('no canary under way')]);
   });
 
+  it('a part that cannot be asked is told as that, not as one that has ended or is none', async () => {
+    const model = 'away';
+    const waitingFor = { workflowId: canary(model), digests };
+    await governor(model, 'canary', { parts: [['canaryDeployment', canary(model)]], waitingFor });
+    await governor('looked-for', 'canary', { parts: [['canaryDeployment', canary('looked-for')]] });
+    // The server goes away for a moment, just when the part is looked for or asked.
+    const away = () => Promise.reject(Object.assign(new Error('gone'), { code: 14, details: 'gone', metadata: {} }));
+    const isPart = (id: string | undefined) => id !== governorId(model) && id !== governorId('looked-for');
+    const asking = new Client({
+      connection,
+      interceptors: {
+        workflow: [
+          {
+            describe: away,
+            startUpdate: (input, next) => (isPart(input.workflowExecution.workflowId) ? away() : next(input)),
+          },
+        ],
+      },
+    });
+    const here = createStarters({ client: asking, timeoutMs: 60_000 });
+    const told = await Promise.allSettled([
+      here.approve({ model, ...press }),
+      here.promote({ model, ...press }),
+      here.promote({ model: 'looked-for', ...press }),
+      here.getStatus('looked-for'),
+    ]);
+    const saying = (what: string) => ({
+      reason: { problem: 'unavailable', message: expect.stringContaining(`(${what})`) as string },
+    });
+    expect(told).toMatchObject([
+      saying(`approve ${model}`),
+      saying(`promote ${model}`),
+      saying('describe the run of looked-for'),
+      saying('describe the run of looked-for'),
+    ]);
+    expect(await heard(canary(model))).toEqual([]);
+  });
+
   it('buttons of a canary are heard by it, with who and why and nothing else', async () => {
     const model = 'buttons';
     await governor(model, 'canary', { parts: [['canaryDeployment', canary(model)]] });
