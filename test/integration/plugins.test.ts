@@ -168,6 +168,30 @@ describe.skipIf(missing !== null)("a host's own Temporal set-up", () => {
     // Possible only when no Worker holds the connection any more.
     await own.close();
   });
+
+  it('is told so also when a plugin in between does not start the worker; what is no function is no activity', async () => {
+    const activity = () => Promise.resolve();
+    const activities = { a: activity, b: activity, settings: { retries: 3 } };
+    const provider = new ProviderPlugin({ site: 'onprem.east', role: 'jobs', activities });
+    let refuses = true;
+    const refusing: WorkerPlugin = {
+      name: 'host.Refusing',
+      runWorker: (worker, next) => (refuses ? Promise.reject(new Error('not now')) : next(worker)),
+    };
+    const others = { a: () => Promise.resolve(), b: () => Promise.resolve(), settings: { retries: 5 } };
+    const other = new SimplePlugin({ name: 'host.Other', activities: others });
+    const own = await NativeConnection.connect({ address: server.address });
+    const taskQueue = 'retempo.onprem.east.jobs';
+    const replaced = await Worker.create({ connection: own, taskQueue, plugins: [provider, refusing, other] });
+    const told = `retempo.Onprem: another plugin of the worker on ${taskQueue} has replaced the activities a, b; rename`;
+    await expect(replaced.run()).rejects.toThrow(told);
+    // Once it may begin it can be ended, and gives its connection back.
+    refuses = false;
+    await expect(replaced.run()).rejects.toThrow(told);
+    const fine = await Worker.create({ connection: own, taskQueue, plugins: [provider] });
+    await fine.runUntil(Promise.resolve());
+    await own.close();
+  });
 });
 
 describe.skipIf(missing !== null)('createWorkers', () => {

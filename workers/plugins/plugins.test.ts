@@ -70,6 +70,15 @@ describe.each(both)('%s', (name, create, taskQueue) => {
     expect(() => create().configureWorker({ taskQueue, activities })).toThrow(
       `${name}: the worker on ${taskQueue} already has an activity named registry.read; rename yours`
     );
+    const two = { b: () => Promise.resolve('ours'), a: () => Promise.resolve('ours') };
+    const plugin =
+      name === 'retempo.Orchestrator'
+        ? new OrchestratorPlugin({ activities: two })
+        : new ProviderPlugin({ site: 'onprem.east', role: 'jobs', activities: two });
+    const same = { a: () => Promise.resolve('host'), b: () => Promise.resolve('host') };
+    expect(() => plugin.configureWorker({ taskQueue, activities: same })).toThrow(
+      `the worker on ${taskQueue} already has activities named b, a; rename yours`
+    );
   });
 
   it('takes the very same function for no collision', () => {
@@ -111,6 +120,10 @@ describe('OrchestratorPlugin', () => {
     const replay = orchestrator().configureReplayWorker({ workflowBundle });
     expect(replay).toMatchObject({ workflowBundle });
     expect(replay).not.toHaveProperty('workflowsPath');
+    // A path of its own beside it is the host's: Temporal tells it what it thinks of that.
+    const both = { workflowBundle, workflowsPath: '/host/workflows.js' };
+    expect(orchestrator().configureWorker({ taskQueue: controlQueue, ...both })).toMatchObject(both);
+    expect(orchestrator().configureReplayWorker(both)).toMatchObject(both);
   });
 
   it("keeps a host's workflows for replays", () => {
