@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startDevServer, type DevServer } from '@retempo/workers';
+import { connectWorkers, startDevServer, type DevServer } from '@retempo/workers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { gatewayName, gatewayPems, startGateway } from '../support/gateway.js';
 import { repositoryRoot } from '../support/repository.js';
@@ -118,6 +118,36 @@ sites: { onprem.local: { pools: { cpu: { slots: 2 } }${more} } }
         code: 1,
         err: expect.stringContaining(`is unknown; set the environment variable ${variable}`) as string,
       });
+  });
+
+  it('one that asks for no certificate and no key is given none, and believed only by whom it was named to', async () => {
+    const open = await startGateway({ to: server.address, apiKey: null });
+    const pems = new Map(Object.entries({ 'server-ca': gatewayPems.serverCa, other: gatewayPems.clientCert }));
+    const asked: string[] = [];
+    const secret = (name: string) => {
+      asked.push(name);
+      return Promise.resolve(pems.get(name) ?? '');
+    };
+    const connecting = (serverName: string | null, serverCa: string | null) => {
+      const tls = { serverName, serverCa, clientCert: null, clientKey: null };
+      const temporal = { address: open.address, namespace: server.namespace, apiKey: null, tls };
+      return connectWorkers({ config: { temporal, metricsPort: null }, secret });
+    };
+    try {
+      const connection = await connecting(gatewayName, 'secret:server-ca');
+      await connection.workflowService.describeNamespace({ namespace: server.namespace });
+      await connection.close();
+      for (const [serverName, serverCa] of [
+        [gatewayName, null],
+        [gatewayName, 'secret:other'],
+        ['other.test', 'secret:server-ca'],
+        [null, 'secret:server-ca'],
+      ] as const)
+        await expect(connecting(serverName, serverCa)).rejects.toThrow(`nothing usable answers at ${open.address}`);
+      expect(asked).toEqual(['server-ca', 'other', 'server-ca', 'server-ca']);
+    } finally {
+      await open.close();
+    }
   });
 
   it('a wrong key is told as one, not as a server that is away, and never shown', async () => {
