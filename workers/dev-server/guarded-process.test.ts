@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { processStart } from './processes.js';
 
@@ -85,6 +87,16 @@ describe('a guarded process', () => {
       startGuarded({ program, arguments: [], logFile: join(folder, 'no', 'log'), graceMs: 1 })
     ).rejects.toThrow('the guardian process ended before the program started');
   });
+
+  it('is told where no guardian can be started: the host goes on', async () => {
+    const { execPath } = process;
+    process.execPath = join(folder, 'no-node');
+    try {
+      await expect(start('exit 0')).rejects.toThrow('the guardian process ended before the program started');
+    } finally {
+      process.execPath = execPath;
+    }
+  });
 });
 
 describe.skipIf(process.platform !== 'linux')('its guardian', () => {
@@ -104,6 +116,20 @@ describe.skipIf(process.platform !== 'linux')('its guardian', () => {
     process.kill(await field(server.pid, 4), 'SIGKILL');
     expect(await server.ended).toBe('guardian lost');
     await untilGone(server.pid);
+  });
+
+  it('whose host is gone before it has said that the program runs ends it all the same', async () => {
+    const guardian = spawn(
+      process.execPath,
+      [fileURLToPath(new URL('guardian.js', compiled)), logFile, '60000', '/bin/sh', '-c', patient()],
+      { stdio: ['pipe', 'pipe', 'inherit'] }
+    );
+    const ended = once(guardian, 'exit');
+    guardian.stdout.destroy();
+    await logWith('ready');
+    guardian.stdin.end();
+    expect(await ended).toEqual([0, null]);
+    expect(await logWith('asked')).toEqual(['ready', 'asked', '']);
   });
 
   it('keeps it out of the reach of a Ctrl-C: the host ends first', async () => {
