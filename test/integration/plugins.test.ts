@@ -196,6 +196,16 @@ describe.skipIf(missing !== null)("a host's own Temporal set-up", () => {
 
 describe.skipIf(missing !== null)('createWorkers', () => {
   it('makes one Worker per queue that has activities, and each serves its own queue only', async () => {
+    const graces: Record<string, number> = {};
+    const looking: WorkerPlugin = {
+      name: 'looking',
+      runWorker(worker, next) {
+        graces[worker.options.taskQueue] = worker.options.shutdownGraceTimeMs;
+        return next(worker);
+      },
+    };
+    // A setting that is said to be undefined takes nothing of ours away.
+    const every = { plugins: [looking], shutdownGraceTime: undefined as never };
     const workers = await createWorkers({
       config,
       connection,
@@ -204,7 +214,7 @@ describe.skipIf(missing !== null)('createWorkers', () => {
         control: {},
         site: ({ id }, role) => (role === 'serving' ? {} : { whereAmI: () => Promise.resolve(`${id} ${role}`) }),
       },
-      host: { control: { workflowsPath } },
+      host: { every, control: { workflowsPath } },
     });
     const queues = ['east', 'west'].flatMap((name) =>
       ['jobs', 'wait', 'data'].map((role) => `retempo.onprem.${name}.${role}`)
@@ -223,6 +233,9 @@ describe.skipIf(missing !== null)('createWorkers', () => {
     );
     expect(answers).toEqual(
       ['east', 'west'].flatMap((name) => ['jobs', 'wait', 'data'].map((role) => `onprem.${name} ${role}`))
+    );
+    expect(graces).toEqual(
+      Object.fromEntries([controlQueue, ...queues].map((queue) => [queue, queue.endsWith('.wait') ? 0 : 5_000]))
     );
     workers.shutdown();
     workers.shutdown();

@@ -100,7 +100,7 @@ function planWorkers(options: CreateWorkersOptions): readonly Planned[] {
 
 function createWorker(plan: Planned, options: CreateWorkersOptions): Promise<Worker> {
   const { every = {}, control = {} } = options.host ?? {};
-  const host = plan.role === 'control' ? joinHostOptions(every, control) : every;
+  const host = joinHostOptions(every, plan.role === 'control' ? control : {});
   return Worker.create({
     ...workerSettings({ role: plan.role, queue: plan.queue, limits: options.config.limits }),
     ...host,

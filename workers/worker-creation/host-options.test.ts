@@ -44,6 +44,27 @@ describe("a host's options for every Worker and for the control Worker", () => {
     expect(joined.nexusServices).toEqual([nexus('one'), nexus('two')]);
   });
 
+  it('lose nothing to what is said to be undefined: it is as if it were left out', () => {
+    const every: HostOptions = {
+      activities: { one: activity },
+      sinks: { a: { log: { fn: () => undefined } } },
+      plugins: [{ name: 'host.One' }],
+      nexusServices: [nexus('one')],
+      dataConverter: { payloadCodecs: [] },
+      interceptors: interceptors('/one.js'),
+    };
+    const undefinedOf = (options: object) => Object.fromEntries(Object.keys(options).map((key) => [key, undefined]));
+    expect(joinHostOptions(every, undefinedOf(every))).toEqual(every);
+    expect(joinHostOptions(undefinedOf(every), every)).toEqual(every);
+    // Inside of the interceptors too, and inside of those of clients.
+    const inside = { interceptors: { ...undefinedOf(every.interceptors ?? {}), client: { workflow: undefined } } };
+    expect(joinHostOptions(every, inside as never)).toEqual(every);
+    const without = { interceptors: undefinedOf(every.interceptors ?? {}) };
+    expect(joinHostOptions(every, without)).toEqual(every);
+    // Nor does anything of ours get lost: no setting is left that says nothing.
+    expect(Object.keys(joinHostOptions({ shutdownGraceTime: undefined } as never, {}))).toEqual([]);
+  });
+
   it('lose nothing where only one has them', () => {
     const one: HostOptions = {
       activities: { one: activity },
