@@ -205,7 +205,7 @@ describe.skipIf(missing !== null)('createWorkers', () => {
       },
     };
     // A setting that is said to be undefined takes nothing of ours away.
-    const every = { plugins: [looking], shutdownGraceTime: undefined as never };
+    const every = { plugins: [looking], shutdownGraceTime: undefined };
     const workers = await createWorkers({
       config,
       connection,

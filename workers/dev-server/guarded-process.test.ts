@@ -132,6 +132,15 @@ describe.skipIf(process.platform !== 'linux')('its guardian', () => {
     expect(await logWith('asked')).toEqual(['ready', 'asked', '']);
   });
 
+  it('ends with it, also before anybody asks for that', async () => {
+    const server = await start(patient());
+    const guardian = await field(server.pid, 4);
+    server.signal('SIGKILL');
+    expect(await server.ended).toBe('SIGKILL');
+    await untilGone(guardian);
+    await server.stop();
+  });
+
   it('keeps it out of the reach of a Ctrl-C: the host ends first', async () => {
     const server = await start(patient());
     expect(await field(server.pid, 5)).not.toBe(await field(process.pid, 5));
@@ -166,6 +175,15 @@ describe('its host', () => {
     const { pid, code } = await host("process.kill(process.pid, 'SIGKILL');");
     expect(code).toBe('SIGKILL');
     await untilGone(pid);
+  });
+
+  it('is not kept alive where there was nothing to start', async () => {
+    const nothing = JSON.stringify({ program: join(folder, 'nothing'), arguments: [], logFile, graceMs: 60_000 });
+    const { code, said } = await host(
+      `await server.stop(); await startGuarded(${nothing}).catch(({ message }) => console.log(message));`
+    );
+    expect(code).toBe(0);
+    expect(said).toContain('nothing ENOENT');
   });
 
   it('lives until it has ended, when it waits for nothing but that', async () => {

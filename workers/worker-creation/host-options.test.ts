@@ -62,7 +62,7 @@ describe("a host's options for every Worker and for the control Worker", () => {
     const without = { interceptors: undefinedOf(every.interceptors ?? {}) };
     expect(joinHostOptions(every, without)).toEqual(every);
     // Nor does anything of ours get lost: no setting is left that says nothing.
-    expect(Object.keys(joinHostOptions({ shutdownGraceTime: undefined } as never, {}))).toEqual([]);
+    expect(Object.keys(joinHostOptions({ shutdownGraceTime: undefined }, {}))).toEqual([]);
   });
 
   it('lose nothing where only one has them', () => {
