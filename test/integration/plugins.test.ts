@@ -204,6 +204,12 @@ describe.skipIf(missing !== null)('createWorkers', () => {
         return next(worker);
       },
     };
+    // What is given for the control Worker is its own.
+    const control: string[] = [];
+    const lookingAtControl: WorkerPlugin = {
+      name: 'looking at control',
+      runWorker: (worker, next) => (control.push(worker.options.taskQueue), next(worker)),
+    };
     // A setting that is said to be undefined takes nothing of ours away.
     const every = { plugins: [looking], shutdownGraceTime: undefined };
     const workers = await createWorkers({
@@ -214,7 +220,7 @@ describe.skipIf(missing !== null)('createWorkers', () => {
         control: {},
         site: ({ id }, role) => (role === 'serving' ? {} : { whereAmI: () => Promise.resolve(`${id} ${role}`) }),
       },
-      host: { every, control: { workflowsPath } },
+      host: { every, control: { workflowsPath, plugins: [lookingAtControl] } },
     });
     const queues = ['east', 'west'].flatMap((name) =>
       ['jobs', 'wait', 'data'].map((role) => `retempo.onprem.${name}.${role}`)
@@ -234,6 +240,7 @@ describe.skipIf(missing !== null)('createWorkers', () => {
     expect(answers).toEqual(
       ['east', 'west'].flatMap((name) => ['jobs', 'wait', 'data'].map((role) => `onprem.${name} ${role}`))
     );
+    expect(control).toEqual([controlQueue]);
     expect(graces).toEqual(
       Object.fromEntries([controlQueue, ...queues].map((queue) => [queue, queue.endsWith('.wait') ? 0 : 5_000]))
     );

@@ -38,7 +38,10 @@ const record = () => join(folder, 'temporal', 'server.json');
 
 describe('the record of a dev server', () => {
   it('is found while that process runs, and not afterwards', async () => {
+    expect(await findDevServer(folder)).toBeNull();
     const pid = await start('sleep', '600');
+    // The folder of a second one is there already, with what the first has left.
+    await recordDevServer(folder, server(process.pid));
     await recordDevServer(folder, server(pid));
     expect(await findDevServer(folder)).toEqual(server(pid));
     expect(await readdir(join(folder, 'temporal'))).toEqual(['server.json']);
