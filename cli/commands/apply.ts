@@ -1,3 +1,8 @@
+import {
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
 import { ensureSearchAttributes } from '@retempo/workers';
 import { actorOf, actorOption } from '../actor.js';
 import { storeCall } from '../apply/call.js';
@@ -6,7 +11,7 @@ import { projectChanges, type ModelChange } from '../apply/changes.js';
 import { configureGovernor, startGovernor } from '../apply/governors.js';
 import { ensureSchedule } from '../apply/schedules.js';
 import { keepSpec } from '../apply/spec-documents.js';
-import { CliError, exitCode, messageOf } from '../failure.js';
+import { CliError, exitCode, failureOf, messageOf } from '../failure.js';
 import type { CommandDefinition } from '../program.js';
 import type { Session } from '../session.js';
 import { workflowUrl, type Temporal } from '../temporal.js';
@@ -66,17 +71,40 @@ async function applyModel(session: Session, change: ModelChange, actor: string):
     try {
       await configureGovernor(client, { spec, specDigest, installation, actor, timeoutMs });
     } catch (error) {
-      throw new CliError(
-        exitCode.away,
-        'noWorker',
-        `${change.model}: no worker took the new spec within ${timeoutMs / 1_000} s; start one with: retempo worker, then apply again (applying twice is harmless)`,
-        error
-      );
+      throw notTaken(change.model, timeoutMs, error);
     }
   } else {
     await startGovernor(client, { spec, specDigest, installation });
   }
   await ensureSchedule(client, change.schedule);
+}
+
+/** Why a governor that ran did not take its new spec, with what to do. */
+function notTaken(model: string, timeoutMs: number, error: unknown): unknown {
+  const told = (exit: number, code: string, message: string) => new CliError(exit, code, `${model}: ${message}`, error);
+  const again = 'apply again (applying twice is harmless)';
+  if (error instanceof WorkflowNotFoundError) {
+    return told(
+      exitCode.failed,
+      'ended',
+      'its governor has ended meanwhile; apply again: it comes back with its memory'
+    );
+  }
+  if (error instanceof WorkflowUpdateFailedError) {
+    const why = messageOf(error.cause ?? error);
+    return told(
+      exitCode.failed,
+      'refused',
+      `its governor refuses the new spec (${why}); see that its workers are as new as this command, then ${again}`
+    );
+  }
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) {
+    const away = `no worker took the new spec within ${timeoutMs / 1_000} s; start one with: retempo worker, then ${again}`;
+    return told(exitCode.away, 'noWorker', away);
+  }
+  // What the server says of itself is told as everywhere; the rest passes.
+  if (failureOf(error).code !== 'error') return error;
+  return told(exitCode.away, 'noWorker', `its governor did not take the new spec (${messageOf(error)}); ${again}`);
 }
 
 /** Search attributes have to be there before the first start that carries one. */
