@@ -173,13 +173,11 @@ export const attributesOf = (values: {
     return value === null || value === undefined ? [] : [{ key: keyword(searchAttributes[name]), value }];
   });
 
-/** Deletes a Schedule; true when there was one. */
-export async function deleteSchedule(client: Client, id: string): Promise<boolean> {
+/** Deletes a Schedule; one that is not there is no failure. */
+export async function deleteSchedule(client: Client, id: string): Promise<void> {
   try {
     await client.schedule.getHandle(id).delete();
-    return true;
   } catch (error) {
-    if (error instanceof ScheduleNotFoundError) return false;
-    throw error;
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
   }
 }
