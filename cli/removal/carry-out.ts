@@ -53,7 +53,6 @@ async function rollBack(
     .withDeadline(Date.now() + session.options.timeoutMs, () =>
       client.workflow.getHandle(canary).executeUpdate(abort, { args: [{ actor, reason: `${model} is deleted` }] })
     )
-    .catch(unlessGone)
     .catch(async (error: unknown) => {
       if (!(await isStillOpen(client, canary))) return;
       throw new CliError(
