@@ -96,6 +96,16 @@ describe.skipIf(missing !== null)('retempo delete', () => {
     while ((await client.workflow.count(query)).count === 0) await sleep(100);
   }
 
+  it('a model that was never applied has its endpoint: it loses it by its own delete, and by no other', async () => {
+    await local.routers.ensureRouter('tiny', call());
+    const spec = { release: { endpoint: 'tiny', site } };
+    await opened.registry.writeDocument('models/older/specs/before', { v: 1, spec }, { ifAbsent: true }, call());
+    expect(await retempo(['delete', 'older', '--yes', '--purge'])).toMatchObject({ code: 0 });
+    expect(local.routers.leftOf('tiny')).toBe('running');
+    expect(await retempo(['delete', 'tiny', '--yes'])).toMatchObject({ code: 0 });
+    expect(local.routers.leftOf('tiny')).toBe('files');
+  });
+
   it('what has ended while it asked is no failure', async () => {
     expect(await retempo(['apply'])).toMatchObject({ code: 0 });
     await local.routers.ensureRouter('tiny', call());

@@ -82,13 +82,21 @@ describe.skipIf(missing !== null)('retempo delete', () => {
     readonly answer?: string;
     /** Ctrl-C as soon as this was said. */
     readonly interruptAt?: string;
+    /** Ctrl-C as soon as something waits for it after this was said. */
+    readonly interruptAfter?: string;
   }
 
   const retempo = (...args: readonly string[]) => retempoWith({}, ...args);
 
-  async function retempoWith({ answer, interruptAt }: Typed, ...args: readonly string[]) {
+  async function retempoWith({ answer, interruptAt, interruptAfter }: Typed, ...args: readonly string[]) {
     const written = { out: '', err: '' };
     const interrupted = new AbortController();
+    const { signal } = interrupted;
+    const listen = signal.addEventListener.bind(signal);
+    signal.addEventListener = (...to: Parameters<typeof listen>) => {
+      listen(...to);
+      if (interruptAfter !== undefined && written.err.includes(interruptAfter)) interrupted.abort();
+    };
     const code = await main([...args], {
       stdout: { write: (text: string) => (written.out += text) },
       stderr: {
@@ -101,7 +109,7 @@ describe.skipIf(missing !== null)('retempo delete', () => {
       env: { TEMPORAL_ADDRESS: server.address, RETEMPO_ACTOR: 'ann' },
       terminal: { stdin: answer !== undefined, stdout: false, stderr: false },
       columns: undefined,
-      interrupted: interrupted.signal,
+      interrupted: signal,
       ask: () => Promise.resolve(answer ?? null),
     });
     return { code, ...written };
@@ -233,7 +241,7 @@ describe.skipIf(missing !== null)('retempo delete', () => {
     expect(await left('tiny-two')).toEqual(stillThere);
     await client.workflow.getHandle(canary).terminate();
 
-    const busy = await retempoWith({ interruptAt: 'cancelling' }, 'delete', 'tiny-two', '--yes', '--purge');
+    const busy = await retempoWith({ interruptAfter: 'cancelling' }, 'delete', 'tiny-two', '--yes', '--purge');
     expect(busy).toMatchObject({ code: 3, err: expect.stringContaining(`${run} has been told to end and has not`) });
     expect(await left('tiny-two')).toEqual(stillThere);
     await client.workflow.getHandle(run).terminate();
