@@ -77,14 +77,16 @@ export const dev: CommandDefinition = {
       : null;
     if (workers !== null) session.defer(() => workers.stop());
     const endpoints = await startEndpoints(session, project);
-    const stateFolder = relative(io.cwd, config.stateFolder) || '.';
-    const queues = workers?.queues ?? [];
-    session.result({ v: 1, address, namespace, uiUrl, stateFolder: config.stateFolder, queues, endpoints }, [
-      ...boxLines({ project, address, uiUrl, endpoints }),
-      `  Ready in ${duration(Date.now() - startedAt)}. State in ${join(stateFolder, '/')} (kept between runs). Ctrl-C ends all.`,
-    ]);
-    const ended = await firstEnd(session, server, workers);
-    if (ended !== null) throw new CliError(exitCode.failed, 'ended', ended);
+    if (endpoints !== null) {
+      const stateFolder = relative(io.cwd, config.stateFolder) || '.';
+      const queues = workers?.queues ?? [];
+      session.result({ v: 1, address, namespace, uiUrl, stateFolder: config.stateFolder, queues, endpoints }, [
+        ...boxLines({ project, address, uiUrl, endpoints }),
+        `  Ready in ${duration(Date.now() - startedAt)}. State in ${join(stateFolder, '/')} (kept between runs). Ctrl-C ends all.`,
+      ]);
+      const ended = await firstEnd(session, server, workers);
+      if (ended !== null) throw new CliError(exitCode.failed, 'ended', ended);
+    }
     session.say('ending workers, endpoints and server ...');
   },
 };
@@ -139,19 +141,25 @@ interface RunningEndpoint {
   readonly url: string;
 }
 
-/** Routers of all models' endpoints: callers get an answer from the start, and the address does not change later. */
-async function startEndpoints(session: Session, project: Project): Promise<readonly RunningEndpoint[]> {
+/**
+ * Routers of all models' endpoints: callers get an answer from the start, and the address does not change later. Null when
+ * the person has pressed Ctrl-C meanwhile.
+ */
+async function startEndpoints(session: Session, project: Project): Promise<readonly RunningEndpoint[] | null> {
   const { sites } = await session.installation();
+  const { interrupted } = session.io;
   const running: RunningEndpoint[] = [];
   for (const { draft } of project.models) {
     const { endpoint, site: id } = draft.release;
     const site = sites.find((one) => one.id === id);
     if (site === undefined || !isLocalSite(site)) continue;
-    const { url } = await site.routers.ensureRouter(endpoint, {
-      signal: session.io.interrupted,
-      deadlineMs: Date.now() + 30_000,
+    const call = { signal: interrupted, deadlineMs: Date.now() + 30_000 };
+    const router = await site.routers.ensureRouter(endpoint, call).catch((error: unknown) => {
+      if (!interrupted.aborted) throw error;
+      return null;
     });
-    running.push({ endpoint, site: id, model: draft.model, url });
+    if (router === null) return null;
+    running.push({ endpoint, site: id, model: draft.model, url: router.url });
   }
   return running;
 }
