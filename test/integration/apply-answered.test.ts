@@ -60,7 +60,8 @@ describe.skipIf(missing !== null)('plan and apply, answered', () => {
         heard?.(text);
       },
     });
-    const code = await main([...args], {
+    // Who answers has just begun, on a machine that may be busy.
+    const code = await main([...args, '--timeout', '100s'], {
       stdout: write('out'),
       stderr: write('err'),
       cwd: project.folder,
