@@ -83,7 +83,10 @@ describe.skipIf(missing !== null)('retempo dev', () => {
   }
 
   it('starts workers and endpoints, and at Ctrl-C ends what it has started and nothing else', async () => {
-    const { code, said, seen, err } = await dev([], { at: 'later', meanwhile: () => local.routers.leftOf('tiny') });
+    const { code, said, seen, err } = await dev(['--verbose'], {
+      at: 'later',
+      meanwhile: () => local.routers.leftOf('tiny'),
+    });
     expect(code, err).toBe(0);
     expect(said).toMatchObject({
       address: server.address,
@@ -92,6 +95,8 @@ describe.skipIf(missing !== null)('retempo dev', () => {
       queues: expect.arrayContaining(['retempo.control', 'retempo.onprem.local.jobs']) as unknown,
     });
     expect(seen).toBe('running');
+    // All five workers have drained by then: what they still do needs endpoints and server.
+    expect(err.match(/STOPPED/g), err).toHaveLength(5);
     expect(local.routers.leftOf('tiny')).toBe('files');
     await connection.workflowService.getSystemInfo({});
   });
