@@ -12,6 +12,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { parseSync, transformSync } from 'rolldown/utils';
 import { createVitest } from 'vitest/node';
@@ -135,6 +136,13 @@ function endPrograms() {
   }
 }
 
+/** Whether programs were ended that Vitest still waits for. */
+let hasEnded = false;
+// It says so of each of them, also where nobody listens; whatever else nobody expects ends this.
+process.on('unhandledRejection', (error) => {
+  if (!hasEnded) throw error;
+});
+
 /**
  * How a run of these tests ends: 'passed', 'failed', 'too long' after this many milliseconds, or 'not run' when fewer than so
  * many passed without one that failed: what ends an earlier run early may still reach the next one and skip its tests.
@@ -143,6 +151,7 @@ async function test(specifications, mostMs, atLeast = 1) {
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
+    hasEnded = true;
     endPrograms();
   }, mostMs);
   // What an earlier run said of tests that are not among these would be told again.
@@ -217,5 +226,6 @@ for (const source of sources) {
   process.off('exit', putBack);
 }
 if (!options.list) console.log([`${survivors.length} survived`, ...survivors].join('\n'));
-await vitest.close();
+// It may wait for a program that was ended.
+await Promise.race([vitest.close(), sleep(10_000)]);
 process.exit(0);

@@ -97,7 +97,7 @@ describe('onprem jobs: death of the worker', () => {
       const ended = once(worker, 'exit');
       await steps.untilRunning(intent.key);
       const supervisor = world.supervisor(intent.key);
-      process.kill(-(worker.pid ?? 0), signal);
+      process.kill(-worker.pid!, signal);
       expect((await ended)[1]).toBe(signal);
       const ref = await steps.submit(intent);
       expect(await world.open().describe(ref, freeCall())).toMatchObject({ phase: 'running' });

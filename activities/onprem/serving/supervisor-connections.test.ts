@@ -65,7 +65,9 @@ it('the connections to a server that stays well are the same at every look', asy
 
 it('those to a server that has ended take nothing more; the next one has its own', async () => {
   const before = await start();
-  process.kill(server.identity()?.pid ?? 0, 'SIGKILL');
+  const { pid } = server.identity() ?? {};
+  if (pid === undefined) throw new Error('nothing was started');
+  process.kill(pid, 'SIGKILL');
   while (server.upstream() === before) await sleep(20);
   expect(await send(before, '/infer')).toBe('refused: the model server is stopped');
   const next = await ready();

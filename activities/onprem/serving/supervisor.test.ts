@@ -96,6 +96,12 @@ function supervise(mode: Mode): void {
 }
 const become = (mode: Mode) => writeFileSync(join(folder, 'mode'), mode);
 
+function kill(one: ProcessIdentity | undefined): void {
+  // The id 0 would be the group of these tests.
+  if (one === undefined) throw new Error('nothing was started');
+  process.kill(one.pid, 'SIGKILL');
+}
+
 /** The next server is started when this many milliseconds have passed, and not before. */
 async function startsAfter(pauseMs: number): Promise<void> {
   const before = started.length;
@@ -191,7 +197,7 @@ describe('supervisor of a model server: health', () => {
     const { asked } = await standIn();
     supervise('elsewhere');
     await until('it is asked', () => asked.length === 1);
-    process.kill(started[0]?.pid ?? 0, 'SIGKILL');
+    kill(started[0]);
     await ends(1);
     await answer(asked[0]);
     expect(supervised?.isReady()).toBe(false);
@@ -214,7 +220,7 @@ describe('supervisor of a model server: health', () => {
     await answer(asked[0]);
     expect(supervised?.isReady()).toBe(false);
     killing.mockRestore();
-    process.kill(started[0]?.pid ?? 0, 'SIGKILL');
+    kill(started[0]);
     await stopping;
     expect(supervised?.isReady()).toBe(false);
   });
@@ -223,7 +229,7 @@ describe('supervisor of a model server: health', () => {
     supervise('serve');
     await until('it is ready', () => supervised?.isReady() === true);
     const before = changes;
-    process.kill(started[0]?.pid ?? 0, 'SIGKILL');
+    kill(started[0]);
     await ends(1);
     expect([supervised?.isReady(), supervised?.upstream()]).toEqual([false, undefined]);
     // Who keeps the list of processes is told.
@@ -271,13 +277,15 @@ describe('supervisor of a model server: what cannot be started', () => {
   it('can be stopped before that is known', async () => {
     const { execPath } = process;
     process.execPath = join(folder, 'no-node');
+    // What never was a process has no id: a signal to it would reach the group of whoever sends it.
+    const killing = vi.spyOn(ChildProcess.prototype, 'kill').mockReturnValue(true);
     try {
       supervise('serve');
       await supervised?.stop();
     } finally {
       process.execPath = execPath;
     }
-    expect(started).toEqual([]);
+    expect([started, killing.mock.calls]).toEqual([[], []]);
   });
 });
 
@@ -306,7 +314,7 @@ describe('supervisor of a model server', () => {
       await startsAfter(pauseMs);
       await until('it is ready', () => supervised?.isReady() === true);
       vi.setSystemTime(Date.now() + ranMs);
-      process.kill(started.at(-1)?.pid ?? 0, 'SIGKILL');
+      kill(started.at(-1));
       await ends(reasons.length + 1);
       pauseMs = next;
     }

@@ -207,7 +207,8 @@ export function superviseModelServer(options: {
         running.on('exit', () => resolve());
         // One that could not be started has no end.
         running.on('error', () => resolve());
-        running.kill('SIGKILL');
+        // Without a process the signal would reach the whole group of this one.
+        if (running.pid !== undefined) running.kill('SIGKILL');
       });
     },
   };
